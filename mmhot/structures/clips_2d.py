@@ -27,7 +27,7 @@ from mmhot.structures.conventions import (
     log_reading,
 )
 from mmhot.structures.lens import Camera, Lens
-from mmhot.structures.rows import CheckedRows, Rows, Steps, take_rows, warn_of_steps
+from mmhot.structures.rows import CheckedRows, Rows, Steps, take_rows
 
 _LOGGER = logging.getLogger(__name__)
 MAX_TRACKS = 2000
@@ -260,7 +260,6 @@ def clip_2d(
     """
     fps = checked_rate(fps)
     label = str(source or name)
-    warn_of_steps(label, rows.frame)
     if rows.track[0] < 0:
         numbers, counts = np.unique(rows.frame, return_counts=True)
         raise ArgumentError(

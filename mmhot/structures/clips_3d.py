@@ -32,7 +32,6 @@ from mmhot.structures.rows import (
     LARGEST_FRAME,
     Rows,
     Steps,
-    warn_of_steps,
     whole_numbers,
 )
 
@@ -680,7 +679,6 @@ def clip_3d(
         raise ArgumentError('{image_size} must be given with 2D keypoints')
     width, height = check_image_size(image_size or _NO_IMAGE)
     poses, joints = rows.checked(3, name).with_joints(name, skeleton, {17: 'h36m-17'})
-    warn_of_steps(name, poses.frame)
     poses.warn_of_ids(name)
     if image_size is not None:
         poses.width, poses.height = width, height

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.errors import ArgumentError
 from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.geometry.placeholders import find_placeholders
 from mmhot.skeletons.joints import Skeleton, get_skeleton, match_joints, skeleton_with
@@ -385,20 +385,6 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
         ids = [number_of[x] for x in ids]
     numbers = whole_numbers('tracks', np.array(ids, object))
     return numbers.reshape(np.shape(values)), names
-
-
-def warn_of_steps(name: object, frames: np.ndarray) -> None:
-    """Warn if frame numbers (N,) have steps, as milliseconds do.
-
-    ``name`` is the name of the clip.
-    """
-    steps = np.diff(np.unique(frames))
-    if len(steps) and steps.min() > 1:  # such as 33, 34, 33
-        _LOGGER.warning(
-            '%s: frames are numbered in steps of %d or more: are they milliseconds?',
-            name,
-            steps.min(),
-        )
 
 
 def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:

@@ -18,10 +18,8 @@ from clip_files import (
 )
 
 from mmhot.io.lifted import write_npz
-from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.poses import read_poses
 from mmhot.structures.clips_2d import Clip2D
-from mmhot.structures.clips_3d import Clip3D
 
 BAD_ARRAYS = {
     'no keypoints': ({'keypoints': None}, 'has no array keypoints (T, K, 2)'),
@@ -145,22 +143,6 @@ def test_tensors_are_arrays(convert):
     wanted = convert(poses).detach().float().numpy()
     np.testing.assert_array_equal(clip.tracks[0].keypoints, wanted)
     assert set(clip.tracks[0].scores.ravel()) == {0.5}
-
-
-NUMBERS, POSES = 40 * np.arange(4), np.random.default_rng(0).normal(size=(4, 17, 3))
-NUMBERED = {
-    'npz': lambda path: read_keypoints(save(path, frame=NUMBERS)),
-    'COCO': lambda path: read_keypoints(
-        dump(path, [coco_result(int(n), walk()[0]) for n in NUMBERS]), **SIZE
-    ),
-    '3D': lambda path: Clip3D.from_arrays(POSES, 25, frames=NUMBERS, axes='camera'),
-}
-
-
-@pytest.mark.parametrize('kind', NUMBERED)
-def test_milliseconds_as_frame_numbers_are_one_line(kind, tmp_path, caplog):
-    NUMBERED[kind](tmp_path / 'clip.npz')
-    assert len([x for x in caplog.messages if 'in steps of 40' in x]) == 1
 
 
 def test_tensors_of_poses_are_read():
