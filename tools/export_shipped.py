@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
                 path = pruned_graph(graph, 'depth', [depth])
                 files[path] = open_exportable(f'mmhot://{name}', depth=depth)
         for path, opened in files.items():
-            program = trace_graph(opened.graph, opened.real[:3], optimize=False)
+            program = trace_graph(opened.graph, opened.inputs[:3], optimize=False)
             metadata = {META_FILE: json.dumps(opened.meta)}
             write_sharing_graph(program.model, weights, metadata, path)
             print_line(f'{path}: {path.stat().st_size} bytes')

@@ -158,7 +158,7 @@ def run_tools(args: argparse.Namespace, image: Path, guess: dict[str, float]) ->
         test(weights)
     else:
         weights = choose_weights(weights, test, guess)
-    run('-m', 'mmhot', 'export', config, weights, '--out', out, '--inputs', image)
+    run('-m', 'mmhot', 'export', config, weights, '--out', out)
     model = ['--pose2d', str(out / 'model.onnx'), '--det-model', 'whole_image']
     options = ['--kpt-thr', '0', '--out-dir', 'results']
     print_line(f'$ {shlex.join(["mmhot", "infer", str(image), *model, *options])}')

@@ -1,19 +1,16 @@
-"""Models to export to ONNX: their graph, example inputs, and description in JSON."""
+"""Models to export to ONNX: their graph, random inputs, and description in JSON."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from mmcv.transforms import Resize
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from mmhot.chain.frames.inputs import open_inputs
 from mmhot.chain.lifting.lifter import Lifter
 from mmhot.chain.lifting.torch_network import TorchNetwork
 from mmhot.chain.pose2d.mmpose_models import (
@@ -24,19 +21,18 @@ from mmhot.chain.pose2d.mmpose_models import (
 )
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
 from mmhot.errors import ArgumentError
-from mmhot.geometry.crops import IMAGE_MEAN, crop_matrix
-from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.geometry.crops import IMAGE_MEAN
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.skeletons.joints import Skeleton
-from mmhot.structures.lens import ideal_camera
 from mmhot.structures.rows import whole_numbers
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.index import FOLDER, shipped_models
 from mmhot.weights.names import DETECTOR, LIFTER, POSE, config_of, resolve
 
 Numbers = Sequence[float] | None
 NUM_INPUTS = 8
 """Number of inputs on which ONNX Runtime and PyTorch are compared."""
+# Shape of an input of detectors, which accept any multiples of 32
+_DETECTOR_INPUT = 3, 288, 512
 
 
 @dataclass
@@ -47,14 +43,13 @@ class Exportable:
     # Content of ``meta.json``, which the ONNX file repeats. `mmhot.chain.pose2d` and
     # `mmhot.chain.lifting.networks` know nothing else about the model.
     meta: Mapping[str, object]
-    real: Tensor  # inputs made from images or clips, (NUM_INPUTS, ...)
+    inputs: Tensor  # random inputs, (NUM_INPUTS, ...)
 
 
 def open_exportable(
     model: str,
     checkpoint: str | None = None,
     keep: Numbers = None,
-    inputs: str | None = None,
     depth: int | None = None,
 ) -> Exportable:
     """Load a lifter, 2D model or detector by name, with its description and inputs.
@@ -64,8 +59,6 @@ def open_exportable(
         checkpoint (str, optional): Its weights. Defaults to the weights of that name.
         keep (Sequence[float], optional): Frames that each pruner of a lifter keeps, or
             keep rates of a GTPT. Defaults to the trained ones.
-        inputs (str, optional): Path of real inputs for the comparison. Defaults to a
-            demo file.
         depth (int, optional): Layer before which a lifter prunes. Defaults to the
             trained one.
 
@@ -78,11 +71,11 @@ def open_exportable(
     config = read_config_file(config_of(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
-        return _open_lifter(model, checkpoint, keep, inputs, depth)
+        return _open_lifter(model, checkpoint, keep, depth)
     if kind == 'TopdownPoseEstimator':
-        return _open_pose_model(model, checkpoint, keep, inputs)
+        return _open_pose_model(model, checkpoint, keep)
     if 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
-        return _open_detector(model, checkpoint, keep, inputs)
+        return _open_detector(model, checkpoint, keep)
     raise ValueError(
         f'{model} cannot be exported ({kind or "its config has no model"}): only '
         'lifters, top-down 2D models and RTMDet can'
@@ -90,11 +83,7 @@ def open_exportable(
 
 
 def _open_lifter(
-    model: str,
-    checkpoint: str | None,
-    keep: Numbers,
-    inputs: str | None,
-    depth: int | None,
+    model: str, checkpoint: str | None, keep: Numbers, depth: int | None
 ) -> Exportable:
     """Load a lifter; ``keep`` are frames of its pruners."""
     frames = None
@@ -102,14 +91,10 @@ def _open_lifter(
         frames = whole_numbers('keep of a lifter', np.asarray(keep)).tolist()
     network = TorchNetwork(resolve(model, LIFTER, checkpoint), 'cpu', frames, depth)
     lifter = Lifter(network)
-    if inputs is None and not lifter.is_person:
-        raise ArgumentError(
-            '{inputs} must name a file of 2D keypoints of %s, as the demo has people',
-            network.skeleton.name,
-        )
-    real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
-    meta = _describe_lifter(network, lifter, real.shape[1:])
-    return Exportable(LifterGraph(network.model), meta, real)
+    channels = 3 if lifter.reads_scores else 2
+    window = lifter.seq_len, network.skeleton.num_keypoints, channels
+    meta = _describe_lifter(network, lifter, window)
+    return Exportable(LifterGraph(network.model), meta, _random(*window))
 
 
 def _describe_lifter(
@@ -162,23 +147,7 @@ _DECODINGS = {
 }
 
 
-def _windows(lifter: Lifter, path: str) -> Tensor:
-    """Encode windows (8, T, K, C) that are spread over the longest track of a file."""
-    clip = read_keypoints(path)
-    segment = max(lifter.prepare(clip), key=lambda motion: len(motion.frames))
-    times = clip.times_of(segment.frames)
-    keypoints = lifter.sample(segment.keypoints, segment.scores, times)
-    missing = max(0, lifter.seq_len + NUM_INPUTS - 1 - len(keypoints))
-    keypoints = np.pad(keypoints, ((0, missing), (0, 0), (0, 0)), mode='edge')
-    starts = np.linspace(0, len(keypoints) - lifter.seq_len, NUM_INPUTS).round()
-    windows = keypoints[starts.astype(int)[:, None] + np.arange(lifter.seq_len)]
-    inputs, _ = lifter.encode(windows, ideal_camera(clip.width, clip.height))
-    return torch.from_numpy(inputs)
-
-
-def _open_pose_model(
-    model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
-) -> Exportable:
+def _open_pose_model(model: str, checkpoint: str | None, keep: Numbers) -> Exportable:
     """Load a top-down 2D model; ``keep`` are keep rates of a GTPT."""
     plain, dataset, config = load_pose_model(resolve(model, POSE, checkpoint))
     _check_keep(keep, isinstance(plain.head, GTPTHead), model)
@@ -189,14 +158,8 @@ def _open_pose_model(
     colors = _check_colors(plain.data_preprocessor, 'RGB', model)
     graph = PoseGraph(plain)
     meta = _describe_pose_model(graph, config, skeleton, crop, colors)
-    shipped = resolve(shipped_models(DETECTOR.folders)[0].name, DETECTOR)
-    detect = MMPoseDetector(shipped, min_score=0.0)
-    crops = []
-    for image in _images(_inputs(inputs, 'walk.mp4')):
-        matrix = crop_matrix(detect([image])[0][0][0], crop['size'], crop['padding'])
-        warped = cv2.warpAffine(image, matrix, crop['size'], flags=cv2.INTER_LINEAR)
-        crops.append(torch.from_numpy(warped.transpose(2, 0, 1)))
-    return Exportable(graph, meta, _normalize(crops, plain))
+    width, height = crop['size']
+    return Exportable(graph, meta, _random(3, height, width))
 
 
 def _describe_pose_model(
@@ -248,9 +211,7 @@ def _crop_settings(config: Config, model: str) -> dict[str, Any]:
     )
 
 
-def _open_detector(
-    model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
-) -> Exportable:
+def _open_detector(model: str, checkpoint: str | None, keep: Numbers) -> Exportable:
     """Load an RTMDet detector, which does not prune."""
     _check_keep(keep, False, model)
     detector = MMPoseDetector(resolve(model, DETECTOR, checkpoint))
@@ -276,10 +237,8 @@ def _open_detector(
             labels='0: person',
         ),
     )
-    images = _images(_inputs(inputs, 'walk.mp4'))
-    samples = [detector.pipeline(dict(img=x, img_id=0)) for x in images]
-    real = _normalize([sample['inputs'] for sample in samples], plain)
-    return Exportable(DetectorGraph(plain, detector.labels), meta, real)
+    graph = DetectorGraph(plain, detector.labels)
+    return Exportable(graph, meta, _random(*_DETECTOR_INPUT))
 
 
 def _check_keep(keep: Numbers, prunes: bool, model: str) -> None:
@@ -302,33 +261,6 @@ def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, 
     return dict(color=order, mean=mean, std=std)
 
 
-def _normalize(images: list[Tensor], model: nn.Module) -> Tensor:
-    """Convert BGR images (3, H, W) to the input of a network, (B, 3, H, W)."""
-    return model.data_preprocessor(dict(inputs=images, data_samples=[]))['inputs']
-
-
-def _images(path: str) -> list[np.ndarray]:
-    """Read images, BGR (H, W, 3), or every tenth frame of a video.
-
-    They are repeated if they are too few.
-    """
-    source, *others = open_inputs([path])
-    frames = itertools.chain(source, *others)
-    step = 1 if Path(path).is_dir() else 10
-    chosen = itertools.islice(frames, 0, NUM_INPUTS * step, step)
-    images = [frame.image for frame in chosen]
-    return list(itertools.islice(itertools.cycle(images), NUM_INPUTS))
-
-
-def _inputs(path: str | None, name: str) -> str:
-    """Return the path of real inputs, by default a demo file of the repository."""
-    if path is not None:
-        return path
-    demo = FOLDER / 'demo' / name
-    if not demo.is_file():
-        raise ArgumentError(
-            '{inputs} must name a video or images of people for a 2D model or '
-            'detector, or 2D keypoints for a lifter: this installation has no demo '
-            'files on which to compare PyTorch and ONNX Runtime'
-        )
-    return str(demo)
+def _random(*shape: int) -> Tensor:
+    """Return the same random inputs of a shape in each process, (NUM_INPUTS, ...)."""
+    return torch.randn(NUM_INPUTS, *shape, generator=torch.Generator().manual_seed(0))

@@ -6,7 +6,7 @@ Example:
 
 Lifters, top-down 2D models and RTMDet detectors become a folder of model.onnx
 and meta.json. Nothing is written, and the exit code is 2, if ONNX Runtime's results
-differ from PyTorch's on random or on real inputs.
+differ from PyTorch's on random inputs.
 """
 
 import argparse
@@ -32,12 +32,6 @@ class OnnxOptions(Options):
     opset: Annotated[
         int, "version of ONNX's operators, for older runtimes", Option(low=18, high=23)
     ] = 23
-    inputs: Annotated[
-        str | None,
-        'real inputs of the comparison: a video or images of people, or 2D keypoints '
-        'for a lifter (default: the demo of the repository)',
-        Option(metavar='PATH'),
-    ] = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

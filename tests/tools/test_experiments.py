@@ -190,8 +190,7 @@ def test_parts_of_your_own_train_and_are_exported(run_tool, work_folder, monkeyp
         Path(name).write_text(content)
     run_tool('train', 'my_config.py', '--sample', '--work-dir', 'work')
     inputs = str(ROOT / 'demo/skating_2d_coco17.npz')
-    export = ['export', 'my_config.py', 'work/epoch_1.pth', '--out', 'onnx']
-    assert main([*export, '--inputs', inputs]) == 0
+    assert main(['export', 'my_config.py', 'work/epoch_1.pth', '--out', 'onnx']) == 0
     assert main(['lift', inputs, '--pose3d', 'onnx', '--formats', 'npz']) == 0
 
 
