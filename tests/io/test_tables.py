@@ -275,7 +275,6 @@ VARIATIONS = {
     'quotes': ('{} {}', str, lambda text: re.sub('[^,\n]+', r'"\g<0>"', text)),
     'dates': ('{}.{}', str, lambda text: '# of 2026-01-31, 12:00\n' + text),
     'UTF-16': ('{}_{}', str, lambda text: text.replace(',', '\t')),
-    'cut off': ('{}_{}', str, lambda text: text[:-30]),
     'units': ('{}_{} (m)', str, lambda text: text.replace('timestamp', 'time [s]')),
     'upper': ('BODY_{}_{}', str.upper, str),
     'axis first': ('{1}_{0}', str, str),
@@ -299,7 +298,7 @@ def lost(match):
 
 
 @pytest.mark.parametrize('kind', VARIATIONS)
-def test_tables_vary(kind, clip, tmp_path, caplog):
+def test_tables_vary(kind, clip, tmp_path):
     ending, style, change = VARIATIONS[kind]
     joints = as_named(joints_of(clip, 'mediapipe-33'), style)
     unit = 1000 if kind == 'milliseconds' else 1
@@ -308,8 +307,7 @@ def test_tables_vary(kind, clip, tmp_path, caplog):
     encoding = 'utf-16' if kind == 'UTF-16' else 'utf-8-sig'
     path.write_text(change(path.read_text().replace('\r', '')), encoding=encoding)
     read = read_poses(path)
-    kept = np.delete(range(COUNT), {'lost': [4], 'cut off': [-1]}.get(kind, []))
-    assert ('last line is cut off' in caplog.text) == (kind == 'cut off')
+    kept = np.delete(range(COUNT), [4] if kind == 'lost' else [])
     np.testing.assert_allclose(read.frame, kept)
     assert (read.fps, read.joint_names) == (25, get_skeleton('mediapipe-33').joints)
     assert_body(read, clip.take(kept), 'z-up')
@@ -381,7 +379,7 @@ def test_times_of_markers_count_more_than_the_rate(
 
 
 @pytest.mark.parametrize('has_frames', [False, True])
-def test_tables_of_qualisys(has_frames, clip, tmp_path, caplog):
+def test_tables_of_qualisys(has_frames, clip, tmp_path):
     """Points that were not seen are 0 or empty; names may be of markers on the skin."""
     joints = as_named(joints_of(clip, 'openpose-25'), short)
     points = 1000 * np.stack([*joints.values()], 1)
@@ -408,7 +406,6 @@ def test_tables_of_qualisys(has_frames, clip, tmp_path, caplog):
     text = '\n'.join([x for x in lines if 'FREQUENCY' not in x][:-3])
     path.write_text(text)
     assert read_poses(path, fps=50).fps == 50
-    assert f'has {COUNT - 3} of its {COUNT} frames' in caplog.text
     path.write_text(text.replace('RHip', 'RASI').replace('LHip', 'LASI'))
     with pytest.raises(ValueError, match='markers on the skin are not joints: '):
         read_poses(path, fps=50)

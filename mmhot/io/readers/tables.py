@@ -108,7 +108,7 @@ def read_table(path: Path) -> Rows:
     """
     first, separator = find_header(_text_of(path)) or (0, ',')
     header, *lines = cells_of(path, separator)[first:]
-    lines = _whole([line for line in lines if any(line)], path)
+    lines = [line for line in lines if any(line)]
     if not lines:
         raise ValueError('has a header, but no rows below it')
     columns = _columns_of(header)
@@ -194,7 +194,7 @@ def read_trc(path: Path) -> Rows:
     names = [x for x in lines[3][2:] if x]
     scale = _meters(header.get('Units', ''))
     # The header has one or two further lines.
-    data = _whole([x for x in lines[4:] if ''.join(x[:1]).isdigit()], path)
+    data = [x for x in lines[4:] if ''.join(x[:1]).isdigit()]
     (numbers, times), points = _markers_of(data, 2, names)
     frame = numbers - min(numbers[0], 1)  # numbered from 1, or from 0
     stated = float(numbers_of([[header['DataRate']]], [0])[0, 0])
@@ -226,15 +226,12 @@ def read_tsv(path: Path) -> Rows:
     lines = [x for x in cells_of(path, '\t') if any(x)]
     header = {x[0]: x[1:] for x in lines if x[0][:1].isalpha()}
     names = [x for x in header['MARKER_NAMES'] if x]
-    data = _whole([x for x in lines if not x[0][:1].isalpha()], path)
+    data = [x for x in lines if not x[0][:1].isalpha()]
     if not data:
         raise ValueError('has no frames')
     # Numbers and times of frames may be before the positions.
     columns, points = _markers_of(data, 2 * ('Frame' in header), names)
     points[(points == 0).all(-1)] = np.nan
-    stated, *_ = header.get('NO_OF_FRAMES') or ['']
-    if stated not in ('', str(len(data))):
-        _LOGGER.warning('%s: has %d of its %s frames', path, len(data), stated)
     return _rows_of_markers(
         points * _METERS['mm'],
         names,
@@ -328,14 +325,6 @@ def _meters(unit: str) -> float:
             f'has the unit {unit!r}: it must be one of {", ".join(_METERS)}'
         )
     return _METERS[unit.strip().lower()]
-
-
-def _whole(lines: list[list[str]], path: Path) -> list[list[str]]:
-    """Leave out a last line that is cut off, and say so."""
-    if not lines or len(lines[-1]) >= len(lines[0]):
-        return lines
-    _LOGGER.warning('%s: the last line is cut off; it is left out', path.name)
-    return lines[:-1]
 
 
 def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
