@@ -28,7 +28,7 @@ from mmhot.chain.pose2d.options import RuntimeOptions
 from mmhot.chain.poses.smoothing import SmoothStream
 from mmhot.errors import ArgumentError, choose, refuse_lists_of_paths
 from mmhot.io.arrays import to_json
-from mmhot.io.results import lock, results_folder
+from mmhot.io.results import results_folder
 from mmhot.options import Values
 from mmhot.progress import Line, Report
 from mmhot.skeletons.joints import get_skeleton
@@ -144,7 +144,6 @@ def lift_stream(
         if values.of(RuntimeOptions).speed == 'fastest':
             remedy = 'another detector'
         with path.open('ab', buffering=0) as file, bars as progress:
-            lock(file, path)
             log = StreamLog(file, chain, values)
             for poses in chain(_logged(capture, log, report.say, remedy)):
                 log.write_frame(poses)

@@ -1,8 +1,7 @@
-"""Output folder: protection of inputs, locks, cleaning."""
+"""Output folder: protection of inputs, cleaning."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from io import RawIOBase
 from os.path import realpath
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -43,25 +42,6 @@ def check_targets(
                     f'{target.name}: run them one by one into different folders'
                 )
             sources[file] = source
-
-
-def lock(file: RawIOBase, path: Path) -> None:
-    """Lock a file until it is closed, at the latest when this process ends.
-
-    On Windows files are not locked: two processes may write to the same file.
-
-    Raises:
-        ArgumentError: If another process has locked the file.
-    """
-    with suppress(ImportError):
-        import fcntl
-
-        try:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ArgumentError(
-                'another stream writes to %s: choose another {out_dir}', path
-            ) from error
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from video_files import ScriptedStream, write_video
 
 import mmhot
 from mmhot.chain.frames import capture, streams
-from mmhot.io.results import lock
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -63,16 +62,6 @@ def lines(path):
         document = json.loads(line)
         found[document.pop('type')].append(document)
     return found
-
-
-def test_a_file_that_another_stream_writes_is_refused(infer_it, out, video, capfd):
-    out.mkdir()
-    with (out / 'clip.jsonl').open('ab', buffering=0) as file:
-        lock(file, out)
-        assert infer_it(video) == 2
-    assert 'another stream writes' in capfd.readouterr().err
-    assert (out / 'clip.jsonl').read_text() == ''
-    assert infer_it(video) == 0
 
 
 def test_a_played_file_gives_a_line_a_frame(infer_it, out, video, capfd):
