@@ -9,7 +9,6 @@
 """
 
 import json
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -38,9 +37,8 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, clip_name
 from mmhot.structures.clips_3d import ARRAYS, BodyHeight, Clip3D, join_rows
 from mmhot.structures.lens import Camera, stated_lens
-from mmhot.structures.rows import Steps, whole_numbers
+from mmhot.structures.rows import whole_numbers
 
-_LOGGER = logging.getLogger(__name__)
 LIVE = b'{"type": "header"'
 """First bytes of the files of streams."""
 
@@ -228,23 +226,14 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
     """Convert a stream, after its last header, to the JSON document of a clip."""
     header: dict[str, Any] = {}
     frames: list[dict] = []
-    num_before = 0
     for line in read_limited(path, MAX_JSON).splitlines():
         with suppress(ValueError):  # the last line may be cut off
             item = json.loads(line)
             if item['type'] == 'header':
-                num_before += len(frames)
                 header = item
                 frames = []
             elif item['type'] == 'frame':
                 frames.append(item)
-    if num_before:
-        _LOGGER.warning(
-            '%s: %d frames before the last header, of another session or image size, '
-            'are left out',
-            path,
-            num_before,
-        )
     for person in (person for frame in frames for person in frame['instances']):
         person |= {
             'keypoints': person['keypoints_3d'],
@@ -324,12 +313,8 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
                 array = array.reshape([sizes[letter] for letter in letters])
             array = whole_numbers(name, array) if dtype is np.int64 else array
             values[name] = array.astype(dtype)
-    # Files of mmhot 0.2 have only the names of steps.
-    steps: Steps = {name: {} for name in values.get('steps', ())}
-    values['steps'] = steps | {
-        name: json.loads(text)
-        for name, text in zip(steps, values.pop('step_options', ()), strict=False)
-    }
+    options = map(json.loads, values.pop('step_options', ()))
+    values['steps'] = dict(zip(values.get('steps', ()), options, strict=True))
     names = 'focal_length', 'focal_assumed', 'intrinsics'
     focal, is_assumed, intrinsics = map(values.pop, names)
     focal = None if is_assumed else focal
