@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.logging import MMLogger
 from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import (
@@ -124,15 +123,9 @@ class VideoPose3DDataset(ClipDataset):
         super().__init__(**kwargs)
 
     def load_clips(self) -> list[Clip]:
-        """Read the recordings that both files have, and warn of the others."""
+        """Read the recordings that both files have."""
         joints = self._read_joints(self.find_file(self.files[0]))
         keypoints = self._read_keypoints(self.find_file(self.keypoint_2d_file))
-        if missing := sorted(joints.keys() ^ keypoints.keys()):
-            names = [' '.join(take) for take in missing[:5]]
-            MMLogger.get_current_instance().warning(
-                f'{len(missing)} recordings are left out, as {self.files[0]} or '
-                f'{self.keypoint_2d_file} lacks them, such as {", ".join(names)}'
-            )
         cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         clips = []
         for subject, take in sorted(joints.keys() & keypoints.keys()):

@@ -8,7 +8,6 @@ import torch
 from h36m_files import write_files
 from lifters import NUM_FRAMES, batch_of, shrink_config
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmpose.registry import KEYPOINT_CODECS, METRICS, MODELS
 from mocap import CONFIGS, FILES
@@ -92,27 +91,6 @@ def test_subjects_are_split_and_frames_left_out(tmp_path):
     )
     with pytest.raises(ValueError, match="subjects must be one of S1, S9, got 'S11'"):
         videopose3d(tmp_path, subjects=['S11'])
-
-
-@pytest.mark.parametrize(
-    ('name', 'key'), [(CPN, 'positions_2d'), ('data_3d_h36m.npz', 'positions_3d')]
-)
-def test_recordings_of_only_one_videopose3d_file_are_named(
-    tmp_path, monkeypatch, name, key
-):
-    write_videopose3d(tmp_path)
-    with np.load(tmp_path / name, allow_pickle=True) as data:
-        content = {each: data[each].item() for each in data}
-    del content[key]['S9']['Photo'], content[key]['S1']
-    np.savez(tmp_path / name, **content)
-    said = []
-    logger = type(MMLogger.get_current_instance())
-    monkeypatch.setattr(logger, 'warning', lambda self, text: said.append(text))
-    clips = videopose3d(tmp_path).clips
-    assert [clip.name.split('.')[0] for clip in clips] == ['S9_Directions_1'] * 4
-    (line,) = said
-    assert line.startswith('2 recordings are left out')
-    assert line.endswith('lacks them, such as S1 WalkingDog, S9 Photo')
 
 
 def test_wrong_videopose3d_files_are_an_error(tmp_path):
