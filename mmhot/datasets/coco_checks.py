@@ -37,27 +37,21 @@ _CORNER_OVERLAP = 0.5
 class CocoNeeds:
     """Content that a dataset or metric needs in an annotation file."""
 
-    joints: Sequence[str] = ()  # names of the model's keypoints, () for detectors
-    parts: Sequence[str] = ()  # fields that hold the keypoints
+    joints: Sequence[str]  # names of the model's keypoints
+    parts: Sequence[str]  # fields that hold the keypoints
     fields: Sequence[str] = ()  # further fields that each annotation must have
-    classes: Sequence[str] = ()  # names of the categories of a detector
 
 
 def needs_of(dataset: Any, metrics: Sequence[Any] = ()) -> CocoNeeds | None:
     """Return the content that a dataset needs in its annotation file.
 
     Args:
-        dataset (Dataset): Dataset of MMPose or MMDetection.
+        dataset (Dataset): Dataset of MMPose; others have no needs.
         metrics (Sequence[BaseMetric]): Metrics of its evaluation.
 
     Returns:
         CocoNeeds | None: None if the dataset does not read COCO's format.
     """
-    read = getattr(type(dataset), 'load_data_list', None)
-    # MMDetection's datasets for other formats, such as LVIS, override this method.
-    if getattr(read, '__qualname__', '') == 'CocoDataset.load_data_list':
-        fields = ['area', 'iscrowd'] if dataset.test_mode else ['area']
-        return CocoNeeds(fields=fields, classes=dataset.metainfo['classes'])
     load = getattr(type(dataset), '_load_annotations', None)
     if load is not BaseCocoStyleDataset._load_annotations:
         return None
@@ -78,7 +72,7 @@ def annotation_faults(dataset: Any, metrics: Sequence[Any] = ()) -> list[str]:
     """Describe each kind of fault of a dataset's annotations.
 
     Args:
-        dataset (Dataset): Dataset of MMPose or MMDetection.
+        dataset (Dataset): Dataset of MMPose.
         metrics (Sequence[BaseMetric]): Metrics of its evaluation.
 
     Returns:
@@ -111,11 +105,10 @@ def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
     Raises:
         KeyError or TypeError: If the file has another structure.
     """
-    annotations = content['annotations']
-    if needs.parts:  # MMPose leaves out annotations without keypoints
-        annotations = [ann for ann in annotations if needs.parts[0] in ann]
+    # MMPose leaves out annotations without keypoints.
+    annotations = [ann for ann in content['annotations'] if needs.parts[0] in ann]
     if not annotations:
-        yield f'no annotation has {" and ".join(("bbox", *needs.parts[:1]))}'
+        yield f'no annotation has bbox and {needs.parts[0]}'
         return
     fault = (
         find_entry_fault(content)
@@ -164,7 +157,7 @@ def _find_name_fault(
     used = {ann['category_id'] for ann in annotations}
     for category in content.get('categories', ()):
         names = category.get('keypoints')
-        if not needs.joints or not names or category['id'] not in used:
+        if not names or category['id'] not in used:
             continue
         # COCO-WholeBody lists the keypoints of the body only.
         count = len(names) if len(needs.parts) > 1 else len(needs.joints)
@@ -217,10 +210,12 @@ def _value_faults(
     boxes = np.array([ann['bbox'] for ann in annotations], float)  # (N, 4)
     numbers = [[x for part in needs.parts for x in ann[part]] for ann in annotations]
     points = np.array(numbers, float).reshape(len(annotations), -1, 3)  # (N, K, 3)
-    used = _find_used(annotations, points[..., 2], content, needs)
+    used = _find_used(annotations, points[..., 2])
     if not used.any():
-        what = 'keypoint of visibility 1 or 2' if needs.parts else 'box of its classes'
-        yield f"no usable person: none has a {what} and an 'iscrowd' of 0"
+        yield (
+            'no usable person: none has a keypoint of visibility 1 or 2 and an '
+            "'iscrowd' of 0"
+        )
         return
     use_area = 'area' in needs.fields
     # Field and text of a fault of each annotation, or None
@@ -239,18 +234,13 @@ def _value_faults(
             yield f'annotation {ann["id"]}, {field!r}: {text.format(ann[field])}{more}'
 
 
-def _find_used(
-    annotations: list[dict], visibility: np.ndarray, content: dict, needs: CocoNeeds
-) -> np.ndarray:
+def _find_used(annotations: list[dict], visibility: np.ndarray) -> np.ndarray:
     """Mark the annotations that training uses, (N,), by visibilities (N, K)."""
     used = np.array([not ann.get('iscrowd') for ann in annotations])
-    if needs.parts:
-        used &= [ann.get('num_keypoints', 1) != 0 for ann in annotations]
-        used &= ~(visibility <= 0).all(1)  # a visibility of NaN is used: it is a fault
-    elif needs.classes:
-        classes = {x['id'] for x in content['categories'] if x['name'] in needs.classes}
-        used &= [ann['category_id'] in classes for ann in annotations]
-    return used
+    used &= [ann.get('num_keypoints', 1) != 0 for ann in annotations]
+    return used & ~(visibility <= 0).all(
+        1
+    )  # a visibility of NaN is used: it is a fault
 
 
 def _unit_faults(

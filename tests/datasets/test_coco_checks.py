@@ -71,26 +71,6 @@ def test_a_fault_of_a_person_is_one_line(change, message, faults_of):
     assert re.search(message, fault)
 
 
-def test_detectors_need_crowds_in_the_evaluation_only_and_lvis_is_another_format(
-    tmp_path,
-):
-    path = tmp_path / 'val.json'
-    person = {key: PERSON[key] for key in PERSON if key != 'iscrowd'}
-    categories = [dict(id=1, name='person')]
-    content = dict(images=[IMAGE], annotations=[person], categories=categories)
-    path.write_text(json.dumps(content))
-    settings = dict(ann_file=str(path), lazy_init=True)
-    settings['metainfo'] = dict(classes=('person',))
-
-    def faults(kind, is_test):
-        dataset = dict(settings, type=f'mmdet.{kind}', test_mode=is_test)
-        return annotation_faults(DATASETS.build(dataset))
-
-    assert faults('CocoDataset', False) == faults('LVISV1Dataset', True) == []
-    # pycocotools would end in a KeyError after the first epoch
-    assert faults('CocoDataset', True) == ["annotation 7, 'iscrowd': is missing"]
-
-
 def test_files_of_another_structure_are_named(faults_of):
     with pytest.raises(ValueError, match='val.json: has an unexpected structure'):
         faults_of(PERSON | dict(area='big'))
