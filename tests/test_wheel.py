@@ -224,21 +224,6 @@ def test_extension_of_others_works_in_an_empty_environment(wheel, tmp_path):
     run(*lift)
 
 
-def test_extras_replace_nothing_in_the_locked_environment(tmp_path):
-    """``pip install '.[ui]'`` after README's command for pip."""
-    venv.create(tmp_path / 'env', with_pip=True, symlinks=True)
-    python = tmp_path / 'env/bin/python'
-    locked = ('--no-deps', '-r', ROOT / 'requirements/pip.txt', ROOT)
-    uv('pip', 'install', '--python', python, *locked, cwd=tmp_path)
-    pip = (python, '-m', 'pip', '--quiet', 'install', '--dry-run', '--report', 'a.json')
-    call(*pip, f'{ROOT}[ui,ray,rerun]', cwd=tmp_path)
-    report = json.loads((tmp_path / 'a.json').read_text())
-    added = {item['metadata']['name'].lower() for item in report['install']}
-    lines = (ROOT / 'requirements/pip.txt').read_text().splitlines()
-    assert {'gradio', 'ray', 'rerun-sdk'} <= added
-    assert not added & {line.partition('=')[0] for line in lines}
-
-
 # Raises if anything of these is imported; what is installed may be looked up.
 FORBID = """
 import sys

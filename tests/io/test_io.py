@@ -19,7 +19,7 @@ from clip_files import (
 )
 from paths import DATA
 
-from mmhot.io.atomic import CACHE_FOLDER, replacing
+from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import write_json
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.results import results_folder
@@ -306,23 +306,6 @@ def test_z_up_axes_are_converted_and_back():
     back = to_axes(up, 'camera')
     np.testing.assert_array_equal(back.keypoints_3d, clip.keypoints_3d)
     assert back.axes == 'camera'
-
-
-def write_half(path, error):
-    with replacing(path) as temporary:
-        assert temporary.suffix == path.suffix
-        temporary.write_text('half')
-        raise error
-
-
-@pytest.mark.parametrize('error', [KeyboardInterrupt, ValueError, SystemExit])
-def test_interrupted_write_keeps_the_old_file(tmp_path, error):
-    path = tmp_path / 'a.json'
-    path.write_text('old')
-    with pytest.raises(error):
-        write_half(path, error)
-    assert path.read_text() == 'old'
-    assert os.listdir(tmp_path) == ['a.json']
 
 
 def test_temporary_files_of_killed_runs_are_deleted_after_a_day(tmp_path):

@@ -274,16 +274,6 @@ def test_people_who_cross_or_are_rarely_seen_keep_their_places(caplog):
     assert not [x for x in caplog.messages if 'change places' in x]
 
 
-def test_people_who_change_places_are_followed_where_they_pass_each_other():
-    rng = np.random.default_rng(0)
-    steps = np.arange(COUNT)[:, None, None]
-    passing = np.stack([BODY + [6, 0] * steps, BODY + [230, 60] - [6, 0] * steps], 1)
-    known = Clip2D.from_arrays(passing, (4000, 3000), 25, skeleton='h36m-17')
-    shuffled = np.stack([passing[0], *(rng.permutation(x) for x in passing[1:])])
-    clip = Clip2D.from_arrays(shuffled, (4000, 3000), 25, skeleton='h36m-17')
-    np.testing.assert_allclose(points_of(clip), points_of(known))
-
-
 # --- track IDs ------------------------------------------------------------------------
 
 IDS = {

@@ -11,7 +11,6 @@ from given_poses import (
     landmarks,
     measure,
     mhr_places,
-    sam_results,
     spoil,
 )
 from mocap import H36M, JUMP, KICK, joints_of
@@ -181,18 +180,6 @@ def test_nothing_runs_twice(tmp_path):
     np.testing.assert_allclose(same.places(), lifted.places(), atol=1e-6)
 
 
-def test_people_without_ids_are_followed():
-    results = sam_results(40, people=2)
-    results[10] = results[10][:1]  # one of both is missed
-    clip = mmhot.refine(results, fps=FPS, static_camera=True)
-    assert [len(person.frames) for person in clip.people] == [40, 40]
-    left, right = (clip.root_3d[clip.track == x] for x in (0, 1))
-    assert np.abs(left - right)[:, 0].min() > 1.3
-    assert (clip.width, clip.height) == SIZE  # as the projection of joints shows
-    assert clip.focal_length == 1100
-    assert len(mmhot.refine(results, fps=FPS, single='largest').people) == 1
-
-
 def test_joints_that_a_skeleton_does_not_determine_are_those_of_who_stands():
     true = joints_of(KICK, 60)
     poses, *_ = mmhot.convert_keypoints(true, None, 'h36m-17', 'mpii-16', 'trained')
@@ -242,18 +229,6 @@ def test_mediapipe_is_placed_by_its_pixels():
         mmhot.refine(results, fps=FPS, fov=50)
 
 
-def test_missing_joints():
-    noisy, frames = spoil(joints_of(KICK, 150).astype(np.float64))
-    noisy[10:20, 13] = np.nan
-    scores = np.ones(noisy.shape[:2])
-    scores[30:40, 16] = 0.1
-    clip = Clip3D.from_arrays(noisy, FPS, frames=frames, scores=scores, axes='world')
-    refined = mmhot.refine(clip, kpt_thr=0.5)
-    assert np.isfinite(refined.keypoints_3d).all()
-    assert (refined.keypoint_scores_3d[10:20, 13] == 0).all()
-    assert (refined.keypoint_scores_3d[30:40, 16] == 0).all()
-
-
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
@@ -279,15 +254,3 @@ def test_a_point_is_no_pose():
     true = joints_of(KICK, 20)
     true[7] = 0
     assert 7 not in Clip3D.from_arrays(true, FPS).frame
-
-
-def test_axes():
-    true = joints_of(KICK, 20)
-    plain = Clip3D.from_arrays(true, FPS, axes='world')
-    upright, hips = true[..., [0, 2, 1]] * (1, 1, -1), true[:, :1]
-    turned = Clip3D.from_arrays(upright, FPS, axes='y-up')
-    added = Clip3D.from_arrays(true - hips, FPS, root_3d=hips[:, 0], axes='world')
-    for clip in (turned, added):
-        assert clip.axes == 'world'
-        np.testing.assert_allclose(clip.places(), plain.places(), atol=1e-6)
-    assert np.isnan(Clip3D.from_arrays(true - hips, FPS).root_3d).all()

@@ -6,7 +6,6 @@ units and axes, and one bad frame leaves the others alone.
 
 import pickle
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -457,15 +456,6 @@ def test_joints_of_another_order_are_recognized(order, caplog):
     clip = Clip3D.from_arrays(poses, FPS)
     assert clip.joint_names == mmhot.get_skeleton(order).joints
     assert f'read as 75 frames of {order}, meters, z up, 25 frames/s' in caplog.text
-
-
-def test_times_may_begin_anywhere():
-    given = Clip3D.from_arrays(camera(WORLD), FPS, axes='camera')
-    times = given.frame / FPS + 0.004 * (given.frame % 3)
-    one = mmhot.refine(replace(given, variable_time=times))
-    other = mmhot.refine(replace(given, variable_time=times + 1.7e9))
-    assert apart(one, other).max() < 0.01
-    np.testing.assert_allclose(one.time, other.time, atol=1e-6)
 
 
 @any_way
