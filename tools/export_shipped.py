@@ -24,7 +24,7 @@ from mmhot.cli.errors import print_line, run_tool
 from mmhot.deploy.onnx_graphs import trace_graph
 from mmhot.io.atomic import replacing
 from mmhot.weights.hub import META_FILE
-from mmhot.weights.index import DEFAULT_LIFTER, shipped_weights
+from mmhot.weights.index import shipped_weights
 from mmhot.weights.names import pruned_graph
 
 WEIGHTS_KEY = 'weights_sha256'
@@ -52,13 +52,9 @@ def main(args: argparse.Namespace) -> None:
         files = {graph: open_exportable(f'mmhot://{name}')}
         for speed in SPEEDS.values():
             keep = speed.keep_rates
-            depth = speed.pruner_depth
             if name == _GTPT and keep is not None:
-                path = pruned_graph(graph, 'keep', keep)
+                path = pruned_graph(graph, keep)
                 files[path] = open_exportable(f'mmhot://{name}', keep=keep)
-            if name == DEFAULT_LIFTER and depth is not None:
-                path = pruned_graph(graph, 'depth', [depth])
-                files[path] = open_exportable(f'mmhot://{name}', depth=depth)
         for path, opened in files.items():
             program = trace_graph(opened.graph, opened.inputs[:3], optimize=False)
             metadata = {META_FILE: json.dumps(opened.meta)}

@@ -50,7 +50,6 @@ def open_exportable(
     model: str,
     checkpoint: str | None = None,
     keep: Numbers = None,
-    depth: int | None = None,
 ) -> Exportable:
     """Load a lifter, 2D model or detector by name, with its description and inputs.
 
@@ -59,8 +58,6 @@ def open_exportable(
         checkpoint (str, optional): Its weights. Defaults to the weights of that name.
         keep (Sequence[float], optional): Frames that each pruner of a lifter keeps, or
             keep rates of a GTPT. Defaults to the trained ones.
-        depth (int, optional): Layer before which a lifter prunes. Defaults to the
-            trained one.
 
     Returns:
         Exportable: The model.
@@ -71,7 +68,7 @@ def open_exportable(
     config = read_config_file(config_of(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
-        return _open_lifter(model, checkpoint, keep, depth)
+        return _open_lifter(model, checkpoint, keep)
     if kind == 'TopdownPoseEstimator':
         return _open_pose_model(model, checkpoint, keep)
     if 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
@@ -82,14 +79,12 @@ def open_exportable(
     )
 
 
-def _open_lifter(
-    model: str, checkpoint: str | None, keep: Numbers, depth: int | None
-) -> Exportable:
+def _open_lifter(model: str, checkpoint: str | None, keep: Numbers) -> Exportable:
     """Load a lifter; ``keep`` are frames of its pruners."""
     frames = None
     if keep is not None:
         frames = whole_numbers('keep of a lifter', np.asarray(keep)).tolist()
-    network = TorchNetwork(resolve(model, LIFTER, checkpoint), 'cpu', frames, depth)
+    network = TorchNetwork(resolve(model, LIFTER, checkpoint), 'cpu', frames)
     lifter = Lifter(network)
     channels = 3 if lifter.reads_scores else 2
     window = lifter.seq_len, network.skeleton.num_keypoints, channels

@@ -137,24 +137,22 @@ class Model(NamedTuple):
         return self.graph is not None and not self.weights
 
 
-def pruned_graph(graph: Path, setting: str, numbers: Sequence[float]) -> Path:
+def pruned_graph(graph: Path, keep_rates: Sequence[float]) -> Path:
     """Return the path of a shipped ONNX file that prunes in another way.
 
     Args:
         graph (Path): ONNX file that prunes as trained.
-        setting (str): 'keep' for the keep rates of GTPT, 'depth' for the layers before
-            which a lifter prunes.
-        numbers (Sequence[float]): Values of the setting.
+        keep_rates (Sequence[float]): Keep rates of GTPT.
 
     Returns:
         Path: The path, which may not exist.
 
     Example:
-        >>> pruned_graph(Path('gtpt-t.onnx'), 'keep', [0.5, 0.25]).name
+        >>> pruned_graph(Path('gtpt-t.onnx'), [0.5, 0.25]).name
         'gtpt-t.keep-0.5-0.25.onnx'
     """
-    text = '-'.join(f'{number:g}' for number in numbers)
-    return graph.with_name(f'{graph.stem}.{setting}-{text}.onnx')
+    text = '-'.join(f'{number:g}' for number in keep_rates)
+    return graph.with_name(f'{graph.stem}.keep-{text}.onnx')
 
 
 def resolve(

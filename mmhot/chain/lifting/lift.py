@@ -102,16 +102,13 @@ class LiftingStep(RuntimeOptions, Step):
     keep: Keep | None = None  # frames of a window that each pruner keeps
 
     def open(self) -> Lifter:
-        """Open the lifter of the options; higher speeds prune only the default one."""
+        """Open the lifter of the options, by default that of the speed."""
         speed = SPEEDS[self.speed]
         model = self.pose3d
-        depth = None
         if model is None and self.pose3d_weights is None:
-            model = self.default
-            if model is None and self.keep is None:
-                depth = speed.pruner_depth
+            model = self.default or speed.lifter
         network = open_network(
-            model, self.pose3d_weights, self.device, self.keep, self.backend, depth
+            model, self.pose3d_weights, self.device, self.keep, self.backend
         )
         return Lifter(network, flip_test=speed.flip_3d)
 

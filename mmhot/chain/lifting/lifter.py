@@ -31,7 +31,7 @@ from mmhot.structures.clips_2d import Clip2D, Track2D, check_clip
 from mmhot.structures.clips_3d import Clip3D, join_rows
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES
-from mmhot.weights.names import LIFTER, pruned_graph, resolve, runtime
+from mmhot.weights.names import LIFTER, resolve, runtime
 
 _LOGGER = logging.getLogger(__name__)
 # Seconds; a longer step between frames counts as this, as no window sees farther.
@@ -485,19 +485,13 @@ def open_network(
     device: str,
     keep: Keep | None,
     backend: str,
-    depth: int | None = None,
 ) -> LiftingNetwork:
-    """Open a lifter with ONNX Runtime or PyTorch; see :class:`Lifter`.
-
-    ``depth`` is the layer before which the shipped lifter for clips prunes, by default
-    as trained.
-    """
+    """Open a lifter with ONNX Runtime or PyTorch; see :class:`Lifter`."""
     files = resolve(model, LIFTER, checkpoint)
     # What is pruned is a constant in an exported file.
     graph = runtime(files, device, backend, prefers_torch=keep is not None)
     if graph is not None:
-        path = graph if depth is None else pruned_graph(graph, 'depth', [depth])
-        return OnnxNetwork(path, device, keep, graph)
+        return OnnxNetwork(graph, device, keep)
     from mmhot.chain.lifting.torch_network import TorchNetwork
 
-    return TorchNetwork(files, device, keep, depth)
+    return TorchNetwork(files, device, keep)

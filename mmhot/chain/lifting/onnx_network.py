@@ -29,16 +29,13 @@ class OnnxNetwork:
         device (str): 'auto', 'cpu' or 'cuda'.
         keep (Keep, optional): Frames that each pruner keeps. A file cannot change them,
             so this must be what the file keeps.
-        weights (Path): File of the weights as trained.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If it is not a lifter of ``mmhot export``.
     """
 
-    def __init__(
-        self, path: Path, device: str, keep: Keep | None, weights: Path
-    ) -> None:
+    def __init__(self, path: Path, device: str, keep: Keep | None) -> None:
         # The layers are too small to be shared among threads; windows are shared.
         self._session = open_session(path, device, threads=1)
         self._threads = count_threads() if is_on_cpu(self._session) else 1
@@ -70,8 +67,7 @@ class OnnxNetwork:
         # A single window of a video lifter fills the caches of a core.
         is_video = self.num_targets == self.num_frames
         self.usual_batch_size = self._threads if is_video else USUAL_BATCH_SIZE
-        self._path = path
-        self.weights = weights
+        self.weights = path
         self.identity = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def __call__(
@@ -88,7 +84,7 @@ class OnnxNetwork:
         """Lift windows (B, T, 17, C) to (B, T', 17, 3), a part of them per thread."""
 
         def run(part: np.ndarray) -> np.ndarray:
-            return run_session(self._session, self._path, part, ['poses'])[0]
+            return run_session(self._session, self.weights, part, ['poses'])[0]
 
         count = min(self._threads, len(inputs))
         if count < 2:

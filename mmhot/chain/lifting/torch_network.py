@@ -37,8 +37,6 @@ class TorchNetwork:
         files (Model): Files of the model, see :func:`mmhot.weights.names.resolve`.
         device (str): See :class:`mmhot.Lifter`.
         keep (Keep, optional): See :class:`mmhot.Lifter`.
-        depth (int, optional): Layer before which a lifter with one pruner prunes. By
-            default as trained.
 
     Attributes:
         model (nn.Module): MMPose's model.
@@ -51,14 +49,9 @@ class TorchNetwork:
         files: Model,
         device: str = 'auto',
         keep: Keep | None = None,
-        depth: int | None = None,
     ) -> None:
         self._device = choose_device(device)
         self.title, self.weights, config, self.model = load_lifter(files)
-        if depth is not None:
-            (pruner,) = self.model.backbone.hourglass.pruners
-            pruner.depth = depth
-            self.title += f', pruned before layer {depth}'
         self.name = self.title
         self.config = config
         self.codec = self.model.head.decoder

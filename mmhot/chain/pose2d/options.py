@@ -6,6 +6,7 @@ from typing import Annotated
 from mmhot.chain.pose2d.filling import Gaps
 from mmhot.errors import ArgumentError
 from mmhot.options import DeviceOptions, Option
+from mmhot.weights.index import DEFAULT_LIFTER, FAST_LIFTER
 from mmhot.weights.names import Backend
 
 
@@ -21,16 +22,14 @@ class Speed:
     det_factor: float = 1.0
     gaps: Gaps = Gaps()  # gaps between 2D poses that are interpolated
     flip_3d: bool = True  # whether the lifter has the flip test
-    # Layer before which the shipped lifter for clips drops two of three frames; None as
-    # trained, which is 1. With 0 it takes two thirds of the time.
-    pruner_depth: int | None = None
+    lifter: str = DEFAULT_LIFTER  # shipped lifter for clips
 
 
 # docs/video.md has their measured costs and errors.
 SPEEDS = {
     'default': Speed(),
-    'fast': Speed((0.7, 0.4, 0.2, 0.1), 1.0, Gaps(0.2, 0.8, 16), False, 0),
-    'fastest': Speed((0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, 0),
+    'fast': Speed((0.7, 0.4, 0.2, 0.1), 1.0, Gaps(0.2, 0.8, 16), False, FAST_LIFTER),
+    'fastest': Speed((0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, FAST_LIFTER),
 }
 """The presets by name."""
 _MODEL = Option(metavar='MODEL', decides=False)

@@ -143,7 +143,7 @@ def _open_estimator(options: Pose2DOptions, min_score: float) -> PoseEstimator:
     keep_rates = SPEEDS[options.speed].keep_rates
     path = runtime(model, device, options.backend)
     if path is not None:
-        if keep_rates and (pruned := pruned_graph(path, 'keep', keep_rates)).is_file():
+        if keep_rates and (pruned := pruned_graph(path, keep_rates)).is_file():
             path = pruned
         arguments = path, device, options.pose2d_skeleton
         try:
