@@ -29,7 +29,8 @@ class TurnSettings:
 
     num_frames: int = 5  # frames that are turned
     min_score: float = 0.3  # keypoint score; joints with less are not seen
-    min_upright: float = 0.5  # share of trunks; with less the video is examined
+    # Share of upright trunks; with less the video is examined. People who sit have all.
+    min_upright: float = 0.5
     # Degrees from down, at most, of the trunk and the legs of people who stand
     max_trunk: float = 30.0
     max_leg: float = 45.0

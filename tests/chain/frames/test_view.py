@@ -141,8 +141,10 @@ def test_who_walks_on_hands_is_not_turned(caplog):
     assert not caplog.records
 
 
-def test_upright_videos_are_not_examined():
-    assert find_turn(seen_in(90, make_person()), models=None) == 0
+def test_people_who_sit_upright_are_not_examined():
+    person = make_person()
+    person.keypoints[:, 15:] = person.keypoints[:, 11:13] + [40, 0]
+    assert find_turn(seen_in(90, person), models=None) == 0
 
 
 def test_close_ups_are_not_examined():
