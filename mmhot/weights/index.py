@@ -1,6 +1,6 @@
 """Index of the shipped models and weights, read without PyTorch or MMPose."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,7 +48,6 @@ class IndexedModel:
     parameters: int | None = None  # number of parameters
     macs: int | None = None  # multiply-adds for one input, an image or a window
     weights: str = ''  # mmhot://NAME of shipped weights
-    results: Sequence[dict[str, Any]] = ()  # the metafile's results
 
     @property
     def task(self) -> str:
@@ -88,7 +87,6 @@ def read_models(name: str = '') -> list[IndexedModel]:
             parameters=entry.get('Metadata', {}).get('Parameters'),
             macs=entry.get('Metadata', {}).get('MACs'),
             weights=entry.get('Weights', ''),
-            results=entry.get('Results', []),
         )
         for entry in read_index(FOLDER, name)
     ]

@@ -1,7 +1,5 @@
 """``mmhot list``: what comes with the package."""
 
-import json
-
 import pytest
 
 from mmhot.cli.dispatch import main
@@ -76,26 +74,6 @@ def test_pattern_chooses_models_and_their_weights(pattern, index, capsys):
     assert 'tiny_27frm' in out
     assert 'mmhot://tiny-wild' in out
     assert 'plain' not in out.lower()
-
-
-def test_json_says_it_all(index, capsys):
-    assert main(['list', 'tiny', '--json']) == 0
-    content = json.loads(capsys.readouterr().out)
-    (model,), (weights,) = content['models'], content['weights']
-    assert model == {
-        'name': 'tiny_27frm',
-        'aliases': ['tiny'],
-        'algorithm': 'TinyNet',
-        'task': 'body_3d_keypoint',
-        'config': 'mmhot::body_3d_keypoint/tiny/cmu/tiny_27frm.py',
-        'file': f'{index}/.mim/configs/body_3d_keypoint/tiny/cmu/tiny_27frm.py',
-        'parameters': 1234567,
-        'macs': 7654321000,
-        'weights': 'mmhot://tiny-wild',
-        'results': [{'Metrics': {'MPJPE': 50.4}}],
-    }
-    assert weights['bytes'] == 2_500_000
-    assert weights['models'] == ['tiny_27frm']
 
 
 def test_every_model_of_the_index_has_a_config_that_is_found_by_name():
