@@ -16,12 +16,7 @@ from mmhot.chain.tracking.appearance import (
     looks_of,
 )
 from mmhot.chain.tracking.clip_tracks import number_tracks
-from mmhot.chain.tracking.track import missing_frames
-from mmhot.errors import ArgumentError
-from mmhot.geometry.outliers import list_spans
 from mmhot.structures.clips_2d import Clip2D, Track2D, join_tracks
-
-_MOST_NAMED = 5  # people that one message lists, at most
 
 
 @dataclass(frozen=True)
@@ -57,26 +52,9 @@ class MergeReturning(VideoStep):
     limits: ReturnLimits = ReturnLimits()
 
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
-        """Merge the tracks of people who return, and report people who are missing."""
+        """Merge the tracks of people who return."""
         looks = appearance_of(footage)
-        if looks is not None:
-            clip = self.merge(clip, looks)
-        missing = missing_frames(clip, len(footage.people.people))
-        if missing:
-            total = len(footage.people.people) - footage.people.first
-            listed = [
-                f'{track} in {len(frames)} of {total} frames ({list_spans(frames)})'
-                for track, frames in missing.items()
-            ]
-            more = ', ...' if len(listed) > _MOST_NAMED else ''
-            line = ArgumentError(
-                '%s: people are missing inside the image, occluded or lost: person %s; '
-                '{det_every} 1 detects people in every frame',
-                clip.name,
-                ', person '.join(listed[:_MOST_NAMED]) + more,
-            )
-            self.report.say(line)
-        return clip
+        return clip if looks is None else self.merge(clip, looks)
 
     def merge(self, clip: Clip2D, appearance: dict[str, np.ndarray]) -> Clip2D:
         """Merge tracks that look alike, the most similar ones first.

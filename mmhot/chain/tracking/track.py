@@ -16,8 +16,6 @@ from mmhot.structures.lens import Lens
 
 # Frame intervals; a video with timestamps farther from a constant rate keeps them.
 _UNEVEN = 0.2
-# Pixels; a person is inside the image if the box is farther from every border.
-_INSIDE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,34 +76,6 @@ class TrackPeople(Step):
             return replace(_untimed_clip(footage, tracks, fps), times=np.array([time]))
 
         return track
-
-
-def missing_frames(clip: Clip2D, num_frames: int) -> dict[int, np.ndarray]:
-    """Find the frames in which tracked people are missing inside the image.
-
-    A person has not left the image if the last box does not touch its border. Then the
-    person is missing until the next frame of the track, or the end of the shot.
-
-    Args:
-        clip (Clip2D): Tracks with boxes.
-        num_frames (int): Frames of the video.
-
-    Returns:
-        dict[int, np.ndarray]: Frame numbers by track ID.
-    """
-    ends = np.array([*clip.cuts, num_frames])
-    size = np.array([clip.width, clip.height])
-    missing = {}
-    for track in clip.tracks:
-        end = ends[np.searchsorted(ends, track.frames[-1], 'right')]
-        absent = np.arange(track.frames[0], end)
-        absent = absent[~np.isin(absent, track.frames)]
-        last = np.searchsorted(track.frames, absent) - 1
-        corners = track.boxes[last].reshape(-1, 2, 2)
-        inside = ((corners > _INSIDE) & (corners < size - _INSIDE)).all((1, 2))
-        if inside.any():
-            missing[track.track] = absent[inside]
-    return missing
 
 
 def _untimed_clip(footage: Footage, tracks: list[Track2D], fps: float) -> Clip2D:

@@ -1,21 +1,13 @@
 """Track IDs from frame to frame."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from identity_errors import count_identity_errors
 from mocap import FOLDER
 from paths import DATA
 
-from mmhot.chain.frames.sources import FrameArrays
-from mmhot.chain.pose2d.footage import ClipPeople, Footage
 from mmhot.chain.tracking.clip_tracks import track_clip
 from mmhot.chain.tracking.person_tracker import Tracker
-from mmhot.chain.tracking.returning import MergeReturning
-from mmhot.chain.tracking.track import missing_frames
-from mmhot.progress import Report
-from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.people import People, box_of
 
 FPS = 25.0
@@ -197,28 +189,3 @@ def test_real_people_in_a_car_park():
     assert errors['switches'] <= 5
     assert errors['mixed'] <= 2
     assert errors['missed'] <= 5
-
-
-def test_frames_in_which_people_are_missing_inside_of_the_image():
-    """The first returns, the second is lost, the third leaves on the left."""
-    frames = [[0, 1, 4, 9], [0, 1, 2], [0, 1, 2]]
-    boxes = np.float32([[9, 9, 30, 90], [40, 9, 60, 90], [1, 9, 20, 90]])
-    tracks = [
-        Track2D(
-            number,
-            np.array(numbers),
-            np.zeros((len(numbers), 17, 2), np.float32),
-            np.ones((len(numbers), 17), np.float32),
-            np.tile(box, (len(numbers), 1)),
-        )
-        for number, (numbers, box) in enumerate(zip(frames, boxes, strict=True))
-    ]
-    said = []
-    footage = Footage(FrameArrays([], fps=25), ClipPeople([None] * 10))
-    clip = Clip2D('clip', 'coco-17', tracks, 100, 100, 25.0)
-    MergeReturning(report=Report(say=said.append))(clip, footage)
-    assert [str(line).split(';')[0] for line in said] == [
-        'clip: people are missing inside the image, occluded or lost: person 0 in 6 of '
-        '10 frames (2 to 3, 5 to 8), person 1 in 7 of 10 frames (3 to 9)'
-    ]
-    assert missing_frames(replace(clip, cuts=(3,)), 10).keys() == {0}
