@@ -113,13 +113,6 @@ def image_size(path: Path) -> tuple[int, int] | None:
     return _inspect(path, upright)
 
 
-def count_pages(path: Path) -> int:
-    """Count the frames of an animated image or the pages of a TIFF file; else 1."""
-    # Further images in a JPEG file are previews.
-    kinds = ('PNG', 'TIFF', 'WEBP')
-    return _inspect(path, lambda x: x.n_frames if x.format in kinds else 1) or 1
-
-
 def read_focal_35mm(path: Path) -> float | None:
     """Read a photo's 35 mm equivalent focal length in millimeters (EXIF), or None."""
 

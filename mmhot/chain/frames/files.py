@@ -10,7 +10,7 @@ from mmhot.chain.frames import decoding
 from mmhot.chain.frames.decoding import Address
 from mmhot.chain.frames.sources import DEFAULT_FPS, Frame, FrameSource
 from mmhot.errors import ArgumentError, escape, require_file
-from mmhot.io.images import count_pages, read_focal_35mm, read_image
+from mmhot.io.images import read_focal_35mm, read_image
 from mmhot.structures.clips_2d import clip_name
 
 _LOGGER = logging.getLogger(__name__)
@@ -157,14 +157,6 @@ class ImageSequence(FrameSource):
         super().__init__(name, path, fps, len(paths))
         self.names: list[str] = [path.name for path in paths]
         self.focal_35mm = read_focal_35mm(paths[0])
-        pages = count_pages(paths[0])
-        if pages > 1:
-            _LOGGER.warning(
-                '%s has %d frames or pages: only the first is read; convert it to a '
-                'video',
-                escape(paths[0]),
-                pages,
-            )
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the first image."""

@@ -460,16 +460,6 @@ def test_takes_with_counters_are_not_times(form, tmp_path):
         number_frames([{'id': name} for name in names], tmp_path)
 
 
-@pytest.mark.parametrize('ending', ['webp', 'png', 'tif'])
-def test_animated_images_and_pages_are_said(tmp_path, ending, caplog):
-    path = tmp_path / f'walk.{ending}'
-    pages = [Image.new('RGB', (64, 48), (value, 0, 0)) for value in (0, 99, 200)]
-    pages[0].save(path, save_all=True, append_images=pages[1:])
-    [source] = open_inputs([str(path)])
-    assert len([*source]) == 1
-    assert 'has 3 frames or pages: only the first is read' in caplog.text
-
-
 def test_images_are_turned_by_exif(tmp_path):
     image = Image.fromarray(gray_image()[..., ::-1])
     exif = image.getexif()
