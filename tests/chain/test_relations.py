@@ -133,21 +133,6 @@ def test_changes_of_the_input_change_the_poses_alike(start, started, name):
     assert distance <= limit
 
 
-def test_people_of_a_few_pixels_have_no_position(start, caplog, tmp_path):
-    (first,) = start.tracks
-    tiny = replace(first, track=1, keypoints=first.keypoints * 0.005 + 300)
-    lifted = mmhot.lift(
-        replace(start, tracks=[first, tiny]), static_camera=True, joints=24
-    )
-    unknown = np.isnan(lifted.root_3d).all(-1)
-    assert (unknown == (lifted.track == 1)).all()
-    assert np.isfinite(lifted.keypoints_3d).all()
-    assert 'smaller than 10 pixels, so positions are unknown: person 1' in caplog.text
-    alone = lifted.take(lifted.track == 1).take(slice(0, 5))
-    for suffix in ('npz', 'csv', 'bvh', 'glb', 'html', 'trc'):
-        assert alone.save(tmp_path / f'tiny.{suffix}')
-
-
 @pytest.mark.parametrize('height', [0.3, 0.5, 1.8, 3])
 def test_height_is_what_was_asked_for(plain, height):
     lifted = scale_people(plain, height)

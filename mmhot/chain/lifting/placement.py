@@ -24,9 +24,6 @@ class RootErrors:
     # m/s^2; acceleration of the root; 0.5 to 2 of it change errors by 4 %.
     acceleration: float = 4.0
     rounds: int = 4  # iterations of the robust fit; 2 to 40 change errors by .1 %
-    # px; people get no position if the longer side of their keypoints is shorter: one
-    # pixel less would put them a tenth farther away.
-    min_size: float = 10
     # Weight of joints with a lower confidence; 0 to 10 of it change errors by .4 %.
     min_weight: float = 0.05
 

@@ -11,7 +11,7 @@ import scipy  # its modules are loaded at first use
 from mmhot.chain.lifting import placement
 from mmhot.chain.lifting.one_floor import fit_people, legs_unseen
 from mmhot.chain.lifting.placement import FLOOR, ROOT_ERRORS
-from mmhot.errors import ArgumentError, list_people
+from mmhot.errors import ArgumentError
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
 from mmhot.structures.conventions import standing_axes
@@ -48,12 +48,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     keypoints, focal = ideal_pixels(clip.keypoints_2d, size, lens)
     root = np.full((len(clip), 3), np.nan, np.float32)
     confidence = clip.confidence
-    too_small = set()
     for rows in clip.stretches():
-        sides = np.ptp(clip.keypoints_2d[rows], axis=1).max(-1)
-        if np.median(np.nan_to_num(sides)) < ROOT_ERRORS.min_size:
-            too_small.add(int(clip.track[rows[0]]))
-            continue
         root[rows] = placement.place_roots(
             clip.keypoints_3d[rows],
             keypoints[rows],
@@ -61,13 +56,6 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
             np.full(2, focal),
             np.array(size) / 2,
             clip.seconds(clip.frame[rows]),
-        )
-    if too_small:
-        _LOGGER.warning(
-            '%s: smaller than %d pixels, so positions are unknown: %s',
-            clip.name,
-            ROOT_ERRORS.min_size,
-            list_people(too_small),
         )
     return replace(
         clip,
