@@ -8,7 +8,7 @@ import numpy as np
 
 from mmhot.chain.pose2d.chunks import Keyframe, KeyframeSettings
 from mmhot.chain.pose2d.interfaces import Prior
-from mmhot.chain.pose2d.pose_search import PoseSearch, slides
+from mmhot.chain.pose2d.pose_search import PoseSearch
 from mmhot.structures.people import People, box_size
 
 
@@ -177,8 +177,7 @@ class _Paths:
         prior = Prior(confidence, search.turns_of(guess))
         people = search.find(places, (guess.bboxes, guess.bbox_scores), prior)
         people = search.find_arms(places, people, guess)
-        people, slid = self._keep_apart(places, people, guess)
-        certain = search.are_certain(people) & ~slid
+        certain = search.are_certain(people)
         self._put(self._rows(person, places)[certain], people.take(certain))
         distance = np.linalg.norm(guess.keypoints - people.keypoints, axis=-1)
         is_clear = people.scores >= self._limits.min_score
@@ -186,23 +185,6 @@ class _Paths:
         near = distance < self._limits.tolerance * box_size(guess.bboxes)
         near &= end - start <= self._limits.seconds
         return certain & is_known.all(0) & near
-
-    def _keep_apart(
-        self, places: np.ndarray, people: People, expected: People
-    ) -> tuple[People, np.ndarray]:
-        """Search people at places (S,) again if they share the body of another one.
-
-        Returns the people, and which of them still share a body, (S,) bool.
-        """
-        slid = np.zeros(len(people), bool)
-        for place in np.unique(places) if self._count > 1 else ():
-            rows = np.flatnonzero(places == place)
-            known = self.people_at(place)
-            found, before = (x.take(rows).join(known) for x in (people, expected))
-            found = self._search.find_beside(place, found, before, before.bboxes)
-            slid[rows] = slides(found, before)[: len(rows)].any(1)
-            people = people.with_rows(rows, found.take(np.arange(len(rows))))
-        return people, slid
 
     def _interpolate(self, person: int, first: int, last: int) -> None:
         """Add the other frames, on the parabola through the ends and the middle.
