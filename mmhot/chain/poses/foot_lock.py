@@ -153,23 +153,14 @@ class LockFeet(PoseStep):
         if np.isnan(root).all() and not clip.model:
             root[:] = 0.0  # tools without positions keep the pelvis at the origin
         poses = to_axes(clip, 'z-up').keypoints_3d
-        walking = set()
         for rows in clip.stretches():
             facing = walking_direction(poses[rows], clip.joint_names)
             ahead = np.array([facing[0], 0, facing[1]])
             seconds = clip.seconds(clip.frame[rows])
             path = speed * (seconds - seconds[0])
             own_path = (root[rows[-1]] - root[rows[0]]) @ ahead
-            if own_path > max(path[-1] / 2, self.max_own_path):
-                walking.add(int(clip.track[rows[0]]))
-            else:
+            if own_path <= max(path[-1] / 2, self.max_own_path):
                 root[rows] += np.outer(path, ahead)
-        if walking:
-            _warn(
-                '%s: {treadmill} does not move %s, walking through the room already',
-                clip,
-                walking,
-            )
         return replace(clip, root_3d=root)
 
     def _with_noise(self, clip: Clip3D) -> 'LockFeet | None':
