@@ -6,7 +6,7 @@ from mmhot.chain import options
 from mmhot.chain.formats import writer_options
 from mmhot.chain.frames.part import PartOptions
 from mmhot.chain.live_people import PlaceOptions
-from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, SAVED, VIDEO, Pipeline
+from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, VIDEO, Pipeline, Poses
 from mmhot.chain.plan import StepChoice
 from mmhot.options import Options
 
@@ -48,7 +48,7 @@ INFER = Call(VIDEO, (options.RateOption, PartOptions), (StepChoice,))
 LIFT = Call(KEYPOINTS, (PartOptions,), (options.KeypointFileOptions, StepChoice))
 REFINE = Call(POSES, (PartOptions,), (options.PoseFileOptions, StepChoice))
 STREAM = Call(LIVE, (options.RateOption,), (PlaceOptions, options.ConnectionOptions))
-SAVE = Call(SAVED, (options.ExportOptions,), (StepChoice,), writes=True)
+SAVE = Call(Poses(poses=()), (options.ExportOptions,), writes=True)
 
 INFER_COMMAND = INFER.command(options.BatchOptions)
 LIFT_COMMAND = LIFT.command()

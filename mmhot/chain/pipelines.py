@@ -192,9 +192,6 @@ LIVE = Live(
 )
 """From the frames of a stream to poses, frame by frame: ``stream``."""
 
-SAVED = Poses(poses=(HoldCamera, LockFeet))
-"""The steps of :meth:`mmhot.Clip3D.save`."""
-
 
 def list_steps(*pipelines: Pipeline) -> list[str]:
     """List the names of the steps that users can leave out.

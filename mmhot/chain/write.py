@@ -12,13 +12,8 @@ from mmhot.chain.formats import FORMATS, Format
 from mmhot.chain.frames.sources import FrameArrays, FrameSource
 from mmhot.chain.lifting.world import scale_people, turn
 from mmhot.chain.options import ExportOptions
-from mmhot.chain.pipelines import SAVED, Poses
-from mmhot.chain.plan import PosePlan, StepChoice
 from mmhot.chain.pose2d.footage import Footage
-from mmhot.chain.poses.camera import HoldCamera
-from mmhot.chain.poses.foot_lock import LockFeet
-from mmhot.chain.run import Runner, refuse_late
-from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
+from mmhot.errors import NothingToWriteError, require_choice
 from mmhot.io.results import check_targets
 from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.export import Export, OriginOption, VideoOptions
@@ -61,7 +56,6 @@ def save_clip(
     if not name:
         raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
     values = Values({'formats': [name], **options}, SAVE.kinds)
-    clip = _held(clip, values)
     frames = _open_video(video, clip.fps)
     files = FORMATS[name].files(path, clip.track_ids).values()
     check_targets([(clip.name, files)], [] if frames is None else [frames.path])
@@ -74,21 +68,6 @@ def save_clip(
     if not written:
         raise ValueError(said[-1])
     return written
-
-
-def _held(clip: Clip3D, values: Values) -> Clip3D:
-    """Hold the feet of a clip if the user states that its camera is static."""
-    without = values.of(StepChoice).without
-    feet = values.of(LockFeet)
-    is_static = values.of(HoldCamera).static_camera
-    # Steps run here only with a static camera, so otherwise none can be left out.
-    refuse_late(without, clip.steps if is_static else without)
-    _require_person(clip, *feet.stated)
-    if not is_static:
-        feet.refuse(feet.stated, ArgumentError('needs {static_camera}'))
-        return clip
-    pipeline = SAVED if _is_person(clip) else Poses(poses=(HoldCamera,))
-    return Runner().refine(PosePlan(values, pipeline=pipeline), clip)
 
 
 def _open_video(

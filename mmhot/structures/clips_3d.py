@@ -612,9 +612,7 @@ class Clip3D:
             video (str | Path | Iterable, optional): Video, or its images, behind the
                 keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
             **options (object): Axes, body heights and so on, see
-                :class:`mmhot.chain.options.ExportOptions`; also ``static_camera`` and
-                ``without``, as in :func:`mmhot.lift`, for clips that were lifted with
-                neither.
+                :class:`mmhot.chain.options.ExportOptions`.
 
         Returns:
             list[Path]: The files written.

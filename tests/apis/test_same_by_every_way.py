@@ -96,19 +96,6 @@ def test_keypoints(tmp_path, skater, two_people, people, options):
     assert_same(read_lifted(tmp_path / 'again.json'), clip)
 
 
-def test_camera_that_is_known_to_be_static_only_when_it_is_saved(tmp_path, skater):
-    mmhot.lift(skater).save(tmp_path / 'late.npz', static_camera=True)
-    late, early = (
-        read_lifted(tmp_path / 'late.npz'),
-        mmhot.lift(skater, static_camera=True),
-    )
-    np.testing.assert_array_equal(late.camera.path, early.camera.path)
-    for name in ('keypoints_3d', 'root_3d'):
-        np.testing.assert_allclose(
-            getattr(late, name), getattr(early, name), atol=LIMIT
-        )
-
-
 def test_video(tmp_path):
     """The 2D poses of all ways come from one cache."""
     video = DEMO / 'walk.mp4'

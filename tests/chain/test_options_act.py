@@ -224,9 +224,7 @@ def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
         assert refused.startswith(name) if refused else path.read_bytes() != plain, name
 
 
-@pytest.mark.parametrize(
-    'name', sorted({*options_of(*SAVE.kinds)} - {'formats', 'without'})
-)
+@pytest.mark.parametrize('name', sorted({*options_of(*SAVE.kinds)} - {'formats'}))
 def test_save(name, lifted, tmp_path):
     of = dict.fromkeys(('bvh_profile', 'origin', 'out_fps'), 'bvh') | {'draw': 'mp4'}
     format_ = of.get(name, 'npz')
@@ -237,9 +235,8 @@ def test_save(name, lifted, tmp_path):
             lifted.save(tmp_path / 'a.html', **{name: True})
         return
     plain, changed = (tmp_path / f'{x}.{format_}' for x in ('plain', 'changed'))
-    base = dict(static_camera=True) if name == 'treadmill' else {}
-    lifted.save(plain, **base)
-    lifted.save(changed, **base, **{name: VALUES[name]})
+    lifted.save(plain)
+    lifted.save(changed, **{name: VALUES[name]})
     assert plain.read_bytes() != changed.read_bytes()
 
 
@@ -262,10 +259,6 @@ def test_steps_that_options_need_cannot_be_left_out(options, skater):
 def test_options_of_formats_need_them(lifted, tmp_path):
     with pytest.raises(ValueError, match='^walk: end the name with a format'):
         lifted.save('walk')
-    with pytest.raises(ValueError, match="^without='feet' comes too late: the step"):
-        lifted.save(tmp_path / 'a.npz', without='feet')
-    with pytest.raises(ValueError, match='^treadmill needs static_camera'):
-        lifted.save(tmp_path / 'a.npz', treadmill=1.0)
     with pytest.raises(ValueError, match='bvh_profile needs the format bvh'):
         Values({'formats': 'npz', 'bvh_profile': 'mixamo'}, SAVE.kinds)
     with pytest.raises(ValueError, match='blur_heads needs one of the formats html'):

@@ -8,6 +8,7 @@ from feet import slow_errors
 from mocap import KICK, joints_of, standing_pose
 from rendered_clips import DATA, H36M, rendered
 
+import mmhot
 from mmhot.chain.poses.contacts import (
     ANKLES,
     load_contact_weights,
@@ -15,7 +16,6 @@ from mmhot.chain.poses.contacts import (
 )
 from mmhot.chain.poses.foot_lock import LockFeet
 from mmhot.chain.poses.foot_solver import LEGS, bend_knee
-from mmhot.io.lifted import read_lifted
 from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.motions import GroundTruth, resampled
 from tools.motion_quality import find_contacts, foot_slide
@@ -172,18 +172,12 @@ def test_people_are_locked_independently():
     np.testing.assert_allclose(together.root_3d[1::2], alone.root_3d, atol=1e-6)
 
 
-def test_exports_of_static_cameras_have_locked_feet(tmp_path):
+def test_feet_of_lifted_poses_are_locked_later():
     clip, truth = wrong_walk()
-    paths = [tmp_path / name for name in ('locked.npz', 'lifted.npz')]
-    clip.save(paths[0], static_camera=True)
-    clip.save(paths[1], static_camera=True, without=['feet'])
-    locked, lifted = map(read_lifted, paths)
-    assert [*locked.steps] == ['camera_3d', 'feet']
-    assert [*lifted.steps] == ['camera_3d']
-    np.testing.assert_allclose(lifted.keypoints_3d, clip.keypoints_3d, atol=0)
+    later = dict(static_camera=True, smooth_3d='none')
+    locked = mmhot.refine(clip, **later)
+    lifted = mmhot.refine(clip, **later, without='feet')
     assert slide(locked, truth) < slide(lifted, truth) / 3
-    with pytest.raises(ValueError, match="without='feet' comes too late"):
-        locked.save(paths[0], without='feet')
 
 
 def test_knees_of_people_who_bend_over_stay_where_they_are():
