@@ -140,7 +140,7 @@ def describe_people(clip: Clip3D) -> list[Line]:
         rows.append((str(track), start, end, str(len(frames)), share, *size))
     header, *lines = align(rows, left=0).split('\n')
     sizes = ', {height} in meters' if clip.heights else ''
-    hint = f'  (%s: {{people}} ID, largest or longest{sizes})'
+    hint = f'  (%s: {{people}} ID or largest{sizes})'
     title = ArgumentError(header + hint, clip.name)
     others = len(tracks) - _MOST_PEOPLE
     more = [f'and {others} more: see the viewer'] if others > 0 else []

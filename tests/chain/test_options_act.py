@@ -111,7 +111,7 @@ REFINED = dict(
     without='smoothing',
     joints=17,
     skeleton='mhr-70',
-    people='longest',
+    people='largest',
     intrinsics=Lens((900, 900), (400, 300), size=(1280, 720)),
 )
 

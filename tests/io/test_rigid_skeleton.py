@@ -64,7 +64,7 @@ def test_joints_stay_where_they_are(dance, name):
 
 def test_heads_turn_about_the_neck():
     """Noses turn heads, which stay where they are."""
-    clip = mmhot.lift(DATA / 'vtest_2d_coco17.npz', joints=24, people='longest')
+    clip = mmhot.lift(DATA / 'vtest_2d_coco17.npz', joints=24, people='largest')
     places = turn(clip, 'world', static_camera=False).places().astype(np.float64)
     errors = joint_errors(fit_rig(places, HUMAN_IK), HUMAN_IK, places)
     assert errors[:, H36M.index('head')].max() < 0.02

@@ -20,7 +20,7 @@ def read_people_choice(value: int | str | Iterable[int]) -> str | tuple[int, ...
     """Read the choice of people.
 
     Args:
-        value (int | str | Iterable[int]): 'all', 'largest', 'longest', or track IDs,
+        value (int | str | Iterable[int]): 'all', 'largest', or track IDs,
             also as text such as '0,2'.
 
     Returns:
@@ -29,7 +29,7 @@ def read_people_choice(value: int | str | Iterable[int]) -> str | tuple[int, ...
     Raises:
         ValueError: If there is no ID, or a negative one.
     """
-    if isinstance(value, str) and value in ('all', 'largest', 'longest'):
+    if isinstance(value, str) and value in ('all', 'largest'):
         return value
     ids = split_numbers(value, int)
     if not ids or min(ids) < 0:
@@ -57,11 +57,11 @@ class PeopleOption(Options):
 
     people: Annotated[
         str | tuple[int, ...],
-        'people to lift: all, largest, longest, or track IDs such as 0,2; if the input '
-        'has no IDs, largest is the largest person in each frame',
+        'people to lift: all, largest, or track IDs such as 0,2; if the input has no '
+        'IDs, largest is the largest person in each frame',
         Option(
             read=read_people_choice,
-            expected='all, largest, longest, or track IDs such as 0,2',
+            expected='all, largest, or track IDs such as 0,2',
             metavar='LIST',
         ),
     ] = 'all'
@@ -114,7 +114,7 @@ def choose_people(
     Args:
         name (str): Name of the clip, for messages.
         spans (Sequence[PersonSpan]): Duration and size of each person.
-        people (str | tuple[int, ...]): 'all', 'largest', 'longest' or track IDs.
+        people (str | tuple[int, ...]): 'all', 'largest' or track IDs.
 
     Returns:
         list[int]: Track IDs of the chosen people.
@@ -125,11 +125,8 @@ def choose_people(
     tracks = [span.track for span in spans]
     if people == 'all':
         return tracks
-    longest = max(spans, key=lambda span: len(span.times))
-    if people == 'longest':
-        return [longest.track]
     if people == 'largest':
-        least = _MIN_SHARE * len(longest.times)
+        least = _MIN_SHARE * max(len(span.times) for span in spans)
         long = [span for span in spans if len(span.times) >= least]
         return [max(long, key=lambda span: span.height).track]
     for track in people:

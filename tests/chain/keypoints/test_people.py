@@ -32,7 +32,6 @@ def clip():
     [
         ('all', [0, 1, 4, 7]),
         ('largest', [1]),
-        ('longest', [0]),
         ('4', [4]),
         ('4,0', [0, 4]),
         (7, [7]),
@@ -46,7 +45,7 @@ def test_choices(clip, people, ids):
 
 @pytest.mark.parametrize('people', ['first', '1;2', '-1', '1.5', ''])
 def test_other_choices_are_one_line(people):
-    with pytest.raises(ValueError, match='^people must be all, largest, longest, or'):
+    with pytest.raises(ValueError, match='^people must be all, largest, or'):
         ChoosePeople.read({'people': people})
 
 
@@ -76,7 +75,7 @@ def test_choosing_afterwards_uses_the_cache(monkeypatch, checkpoint, tmp_path, c
     printed = capsys.readouterr()
     lines = (printed.out + printed.err).splitlines()
     [header] = [line for line in lines if line.startswith('ID  from, s')]
-    assert header.endswith('(two: --people ID, largest or longest, --height in meters)')
+    assert header.endswith('(two: --people ID or largest, --height in meters)')
     assert not [line for line in lines if r'\n' in line]  # an escaped line break
     both, calls = mmhot.read_lifted(tmp_path / 'two.npz'), detector.calls
     assert infer(video, people=1, **options) == 0

@@ -162,7 +162,7 @@ def test_people_are_listed_in_one_table():
     clip, _ = lifted(CHILD, ADULT, OTHER, is_static=False)
     header, *rows = describe_people(ScalePeople.read(dict(height='1.8,1.2,1.5'))(clip))
     assert str(header).split('  ')[-1] == (
-        '(clip: people ID, largest or longest, height in meters)'
+        '(clip: people ID or largest, height in meters)'
     )
     count = len(clip) // 3
     end = f'{clip.seconds(clip.frame[-1]):.1f}'
