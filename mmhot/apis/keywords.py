@@ -21,7 +21,7 @@ class _Clips(TypedDict, total=False):
     start: float | str | None
     end: float | str | None
     people: int | str | Iterable[int] | None
-    smooth_3d: Literal['none', 'spline', 'butterworth', 'one-euro'] | None
+    smooth_3d: Literal['none', 'spline', 'butterworth'] | None
     joints: Literal[17, 24] | None
     treadmill: float | None
     without: str | Iterable[str] | None

@@ -149,11 +149,11 @@ def test_clips_after_each_step(skater):
 
 
 def test_other_options_than_those_that_have_run_are_refused(skater):
-    smoothed = mmhot.lift(skater, smooth_3d='one-euro', kpt_thr=0.1)
-    assert smoothed.steps['smoothing'] == {'smooth_3d': 'one-euro'}
+    smoothed = mmhot.lift(skater, smooth_3d='spline', kpt_thr=0.1)
+    assert smoothed.steps['smoothing'] == {'smooth_3d': 'spline'}
     again = mmhot.refine(smoothed)
     np.testing.assert_array_equal(again.keypoints_3d, smoothed.keypoints_3d)
-    mmhot.refine(smoothed, smooth_3d='one-euro')
+    mmhot.refine(smoothed, smooth_3d='spline')
     message = "^smooth_3d='butterworth' comes too late: the step 'smoothing' has run, w"
     with pytest.raises(ValueError, match=message):
         mmhot.refine(smoothed, smooth_3d='butterworth')

@@ -279,23 +279,6 @@ def _weight(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
     return turn / (turn + 1)
 
 
-def one_euro(
-    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
-) -> np.ndarray:
-    """Apply the 1€ filter of streams to a whole motion, see :class:`OneEuro`.
-
-    Args:
-        points (np.ndarray): Points in meters, (T, ..., 3).
-        fps (float): Frames per second.
-        settings (FilterSettings): Cutoffs.
-
-    Returns:
-        np.ndarray: Smooth points, (T, ..., 3).
-    """
-    smooth = OneEuro(settings)
-    return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
-
-
 def smooth_uneven(
     smooth: Callable[..., np.ndarray],
     points: np.ndarray,
@@ -332,7 +315,6 @@ _NOISE = 'noise'  # key in ``clip.steps``
 SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
     'spline': spline,
     'butterworth': butterworth,
-    'one-euro': one_euro,
 }
 
 
