@@ -207,7 +207,7 @@ def test_legs_that_would_be_too_long_become_straighter_without_a_flat_piece():
 
 
 @pytest.mark.parametrize('pelvis', ['unknown', 'in place', 'free'])
-def test_the_speed_of_a_treadmill_moves_who_walks_in_place(pelvis, caplog):
+def test_the_speed_of_a_treadmill_moves_who_walks_in_place(pelvis):
     own = np.outer(np.arange(75) / 25, [0, -1.2, 0])[:, None]  # as standing poses face
     poses = standing_pose() + np.zeros((75, 1, 1))
     root = np.full((75, 3), np.nan) if pelvis == 'unknown' else 0.0 * own[:, 0]
@@ -215,4 +215,3 @@ def test_the_speed_of_a_treadmill_moves_who_walks_in_place(pelvis, caplog):
     clip = Clip3D.from_arrays(poses - poses[:, :1], 25.0, root_3d=root, axes='world')
     places = LockFeet(treadmill=1.2).lock(clip).root_3d
     np.testing.assert_allclose(places, own[:, 0], atol=1e-5)
-    assert ('treadmill does not move person 0' in caplog.text) == (pelvis == 'free')
