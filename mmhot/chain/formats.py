@@ -14,7 +14,6 @@ from mmhot.io.lifted import write_json, write_npz
 from mmhot.io.writers import angles, bvh, c3d, coco, csv, gait, glb, rerun, trc
 from mmhot.io.writers.bvh import BvhOptions
 from mmhot.io.writers.export import (
-    DrawOption,
     Export,
     OriginOption,
     OutputRate,
@@ -140,7 +139,7 @@ FORMATS = {
         _write_mp4,
         'a video with the skeletons, for any player',
         world=True,
-        options=(VideoOptions, DrawOption),
+        options=(VideoOptions,),
     ),
     'png': Format(
         _write_png,

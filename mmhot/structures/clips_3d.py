@@ -623,7 +623,6 @@ class Clip3D:
         Example::
 
             clip.save('walk.bvh', height=1.75, bvh_profile='mixamo')
-            clip.save('angles.mp4', video='walk.mp4', draw='angles')
         """
         return _above('mmhot.chain.write:save_clip')(self, path, video, **options)
 

@@ -57,7 +57,6 @@ VALUES = dict(
     axes='z-up',
     height=1.9,
     bvh_profile='mixamo',
-    draw='angles',
     no_video=True,
     blur_heads=True,
     given_axes='world',
@@ -215,7 +214,7 @@ def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
     lifted.save(tmp_path / f'plain.{format_}')
     plain = (tmp_path / f'plain.{format_}').read_bytes()
     changes = dict(axes='z-up', height=1.5, bvh_profile='mixamo', origin='camera')
-    for name, value in (changes | {'draw': 'angles'}).items():
+    for name, value in changes.items():
         path, refused = tmp_path / f'plain.{name}.{format_}', ''
         try:
             lifted.save(path, **{name: value})
@@ -226,8 +225,7 @@ def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
 
 @pytest.mark.parametrize('name', sorted({*options_of(*SAVE.kinds)} - {'formats'}))
 def test_save(name, lifted, tmp_path):
-    of = dict.fromkeys(('bvh_profile', 'origin', 'out_fps'), 'bvh') | {'draw': 'mp4'}
-    format_ = of.get(name, 'npz')
+    format_ = 'bvh' if name in ('bvh_profile', 'origin', 'out_fps') else 'npz'
     if name in ('no_video', 'blur_heads'):
         with pytest.raises(ValueError, match=f'^{name} needs one of the formats html'):
             lifted.save(tmp_path / 'a.npz', **{name: True})

@@ -1,7 +1,5 @@
 """2D and 3D views of a lifted clip, frame by frame."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from mmhot.chain.visualization import drawing
@@ -13,7 +11,6 @@ from mmhot.chain.visualization.camera import (
     smooth,
 )
 from mmhot.chain.visualization.fading import doubts, undetected
-from mmhot.io.writers.angles import joint_of
 from mmhot.structures.clips_3d import Clip3D
 
 # Size of people in the video, relative to its largest ones. The camera is fitted to
@@ -22,10 +19,6 @@ _MIN_FOREGROUND_SIZE = 0.5
 # Seconds before and after a frame. The camera shows all people of this time at once, so
 # higher values make it calmer and farther away.
 _FOLLOWED_SECONDS = 0.4
-# Angles that are written, one for each joint.
-_KINDS = 'knee_angle', 'hip_flexion', 'elbow_flex', 'arm_flex', 'ankle_angle'
-_ANGLES = [f'{kind}_{side}' for side in 'rl' for kind in _KINDS]
-_MIN_LINES = 16  # lines of text; angles are written beside people of this height
 
 
 class ClipRenderer:
@@ -33,8 +26,6 @@ class ClipRenderer:
 
     Args:
         clip (Clip3D): Lifted poses.
-        angles (Mapping): Degrees by the name of the angle, (N,) each. They are written
-            beside their joints. Defaults to none.
 
     Raises:
         ValueError: If the clip has no pose to draw.
@@ -47,15 +38,10 @@ class ClipRenderer:
             renderer.draw_3d(image, frame)
     """
 
-    def __init__(self, clip: Clip3D, angles: Mapping[str, np.ndarray] = {}) -> None:
+    def __init__(self, clip: Clip3D) -> None:
         if not np.isfinite(clip.keypoints_3d).all(-1).any():
             raise ValueError(f'clip {clip.name} has no finite 3D joint to draw')
         self.clip = clip
-        self._angles = {
-            clip.joint_names.index(joint_of(name)): angles[name]
-            for name in _ANGLES
-            if name in angles
-        }
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
         self.points, size = place_on_floor(clip)
         self.undetected = undetected(clip)
@@ -138,46 +124,7 @@ class ClipRenderer:
         self._label(image, rows, pixels * size)
 
     def _label(self, image: np.ndarray, rows: slice, pixels: np.ndarray) -> None:
-        """Write IDs and angles beside the people of rows, at joints (P, K, 2)."""
+        """Write the IDs of several people beside them, at joints (P, K, 2)."""
         if self._shows_ids:
             names = [str(track) for track in self.clip.track[rows].tolist()]
             drawing.draw_names(image, names, pixels, max(10, image.shape[0] // 36))
-        size = max(9, image.shape[0] // 45)
-        taken: list[tuple[float, float]] = []
-        for row, person in enumerate(pixels):
-            if np.ptp(person[:, 1]) > _MIN_LINES * size:
-                angles = {joint: x[rows][row] for joint, x in self._angles.items()}
-                _write_angles(image, angles, person, size, taken)
-
-
-def _write_angles(
-    image: np.ndarray,
-    angles: Mapping[int, float],
-    pixels: np.ndarray,
-    size: int,
-    taken: list[tuple[float, float]],
-) -> None:
-    """Write angles, degrees by joint, beside the joints (K, 2) of a person.
-
-    ``taken`` are positions (x, y) of the numbers that were written so far. Numbers that
-    would meet are written below each other.
-    """
-    middle = np.nanmean(pixels[:, 0])
-    for joint, degrees in angles.items():
-        x, y = pixels[joint]
-        if not np.isfinite([degrees, x, y]).all():
-            continue
-        anchor = 'left'
-        shift = size
-        if x < middle:
-            anchor = 'right'
-            shift = -size
-        x += shift
-        while any(
-            abs(x - other) < 3 * size and abs(y - line) < 1.3 * size
-            for other, line in taken
-        ):
-            y += 0.2 * size
-        taken.append((x, y))
-        text = f'{round(float(degrees))}\N{DEGREE SIGN}'
-        drawing.draw_text(image, text, (x, y), size, anchor=anchor)

@@ -15,7 +15,7 @@ from mmhot.chain.frames.capture import prefetch
 from mmhot.chain.visualization import drawing
 from mmhot.chain.visualization.clip_renderer import ClipRenderer
 from mmhot.io.atomic import replacing
-from mmhot.io.writers.export import DrawOption, Export
+from mmhot.io.writers.export import Export
 from mmhot.progress import Count
 from mmhot.structures.clips_3d import Clip3D
 
@@ -51,8 +51,7 @@ def render_video(
         ValueError: If the clip has no pose to draw.
         OSError: If the file cannot be written.
     """
-    angles = clip.angles() if export.of(DrawOption).draw == 'angles' else {}
-    renderer = ClipRenderer(clip, angles)
+    renderer = ClipRenderer(clip)
     inputs: Iterable[tuple[int, float, np.ndarray | None]]
     if export.footage is None:
         shown = np.union1d(renderer.frames, renderer.frames[:-1] + 1)

@@ -43,16 +43,6 @@ class VideoOptions(WriterOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawOption(WriterOptions):
-    """Option of drawn videos."""
-
-    draw: Annotated[
-        Literal['poses', 'angles'],
-        'angles: write the angles of knees, hips, elbows and shoulders into .mp4',
-    ] = 'poses'
-
-
-@dataclass(frozen=True, kw_only=True)
 class OutputRate(WriterOptions):
     """Option of formats that may have another rate than the video."""
 

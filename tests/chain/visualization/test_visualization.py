@@ -1,7 +1,6 @@
 """Images and videos of lifted clips, read back and measured."""
 
 from dataclasses import replace
-from itertools import combinations
 
 import av
 import cv2
@@ -295,21 +294,3 @@ def test_frames_without_increasing_timestamps_are_kept(tmp_path):
     times = np.array([frame.time for frame in frames])
     np.testing.assert_allclose(times[[0, 1, 5]], [0, 0.5, 2])
     assert (np.diff(times) > 0).all()
-
-
-def test_numbers_of_near_joints_do_not_overlap(monkeypatch):
-    """Both knees of a person who is seen from the side are at one place."""
-    clip = rendered('walk')
-    knees = [clip.joint_names.index(f'{side}_knee') for side in ('left', 'right')]
-    clip.keypoints_2d[:, knees] = clip.keypoints_2d[:, knees[:1]]
-    texts = []
-    note = lambda *x, **more: texts.append((x, more))  # noqa: E731
-    monkeypatch.setattr(drawing, 'draw_text', note)
-    renderer = ClipRenderer(clip, clip.angles())
-    renderer.draw_2d(np.zeros((720, 1280, 3), np.uint8), 30, 1.0)
-    assert len(texts) == 8
-    sides = {'left', 'right'}
-    for side in sides:
-        places = [x[2] for x, more in texts if more['anchor'] == side]
-        for one, other in combinations(places, 2):
-            assert np.abs(np.subtract(one, other)).max() >= 1.2 * 16
