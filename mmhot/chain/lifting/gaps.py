@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.keypoint_arrays import interpolate_missing
 from mmhot.skeletons.joints import get_skeleton, part_of
@@ -77,7 +76,6 @@ class KnownJoints:
     # Seconds from a reliable frame within which a rarely seen joint is known, less and
     # less. 0.5 to 10 of it change errors by 3 %.
     fade: float = 0.5
-    torso_window: float = 4.0  # seconds over which the height of the torso is measured
 
 
 _LIMITS = KnownJoints()
@@ -207,7 +205,9 @@ def fill_joints(
     seen = np.isfinite(keypoints).all(-1, keepdims=True)
     filled = np.where(seen, keypoints, filled)
     if is_person:
-        _hang_limbs(filled, known, _torso_height(filled, seconds))
+        # An upper quartile, as torsos look shorter while people lean forward
+        torsos = np.linalg.norm(filled[:, _THORAX] - filled[:, _ROOT], axis=-1)
+        _hang_limbs(filled, known, float(np.quantile(torsos, 0.75)))
     return filled, known
 
 
@@ -248,23 +248,7 @@ def find_known(keypoints: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     return known
 
 
-def _torso_height(filled: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Measure the height of the torso over time, pixels, (T,).
-
-    It is an upper quartile over some seconds, as torsos look shorter while people lean
-    forward. Keypoints are (T, 17, 2), timestamps (T,).
-    """
-    height = np.linalg.norm(filled[:, _THORAX] - filled[:, _ROOT], axis=-1)
-    window = len(height)
-    step = float(np.median(np.diff(seconds))) if window > 1 else 0.0
-    if step:
-        window = max(min(round(_LIMITS.torso_window / step), window), 1)
-    height = scipy.ndimage.rank_filter(height, window * 3 // 4, window, mode='nearest')
-    size = max(window // 4, 1)
-    return scipy.ndimage.uniform_filter1d(height, size, mode='nearest')
-
-
-def _hang_limbs(filled: np.ndarray, known: np.ndarray, height: np.ndarray) -> None:
+def _hang_limbs(filled: np.ndarray, known: np.ndarray, height: float) -> None:
     """Blend limbs with hanging ones, the more the less they are known, in place.
 
     If only one leg is known, the other one copies it: people sit with both.
@@ -272,11 +256,11 @@ def _hang_limbs(filled: np.ndarray, known: np.ndarray, height: np.ndarray) -> No
     Args:
         filled (np.ndarray): Joints, pixels, (T, 17, 2).
         known (np.ndarray): How well joints are known, 0 to 1, (T, 17).
-        height (np.ndarray): Height of the torso, pixels, (T,).
+        height (float): Height of the torso, pixels.
     """
     detected = filled.copy()
     for parent, joint, mirrored in _HANGING:
-        offset = (_TEMPLATE[joint] - _TEMPLATE[parent]) * height[:, None]
+        offset = (_TEMPLATE[joint] - _TEMPLATE[parent]) * height
         if joint in _LEGS:
             other = detected[:, mirrored] - detected[:, _H36M.parents[mirrored]]
             offset += known[:, mirrored, None] * (other - offset)
