@@ -263,7 +263,7 @@ def _hang_limbs(filled: np.ndarray, known: np.ndarray, height: float) -> None:
         offset = (_TEMPLATE[joint] - _TEMPLATE[parent]) * height
         if joint in _LEGS:
             other = detected[:, mirrored] - detected[:, _H36M.parents[mirrored]]
-            offset += known[:, mirrored, None] * (other - offset)
+            offset = offset + known[:, mirrored, None] * (other - offset)
         hanging = filled[:, parent] + offset
         weight = known[:, joint, None]
         filled[:, joint] = weight * filled[:, joint] + (1 - weight) * hanging
