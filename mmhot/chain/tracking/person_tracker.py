@@ -34,6 +34,11 @@ class TrackerSettings:
     # Largest distance, 1 - similarity, of a match. Higher values follow faster motion,
     # and swap more people.
     max_distance: float = 0.7
+    # Two detections are one person if their keypoints are at least this similar, and
+    # their boxes overlap by at least ``duplicate_overlap``. Higher values of both keep
+    # more duplicates.
+    duplicate_similarity: float = 0.9
+    duplicate_overlap: float = 0.5  # intersection over union
     # Seconds of detections that confirm a track. Higher values drop more false alarms,
     # and confirm later.
     confirmation: float = 0.1
@@ -174,8 +179,9 @@ class Tracker:
             index (int): Frame number, larger than the last one.
 
         Returns:
-            list[TrackedPerson]: The people detected in this frame who have a keypoint.
-            IDs count from 0; tentative tracks have the ID -1.
+            list[TrackedPerson]: The people detected in this frame, without duplicates
+            and without people who have no keypoint. IDs count from 0; tentative tracks
+            have the ID -1.
         """
         steps = 1 if self._index is None else index - self._index
         if steps >= self._max_gap:  # all tracks have ended
@@ -254,7 +260,7 @@ class Tracker:
 
 
 def list_detections(people: People) -> list[Detection]:
-    """List the people in a frame who have a keypoint.
+    """List the people in a frame, without duplicates and people without a keypoint.
 
     Args:
         people (People): All P people in the frame.
@@ -272,4 +278,11 @@ def list_detections(people: People) -> list[Detection]:
     confident = scores > _SETTINGS.min_score
     confident = np.pad(confident, ((0, 0), (0, 2)), constant_values=True)
     rows = np.flatnonzero((scores > 0).any(1))
-    return [Detection(row, points[row], confident[row]) for row in rows]
+    unique: list[int] = []
+    for row in rows[np.argsort(-people.bbox_scores[rows], kind='stable')]:
+        both = confident[unique] & confident[row]
+        overlap, similarity = compare_people(points[unique], points[row], both)
+        duplicate = similarity >= _SETTINGS.duplicate_similarity
+        if not (duplicate & (overlap >= _SETTINGS.duplicate_overlap)).any():
+            unique.append(row)
+    return [Detection(row, points[row], confident[row]) for row in sorted(unique)]

@@ -110,6 +110,17 @@ def test_false_alarms_are_left_out_unless_the_clip_is_that_short():
     assert track_clip([], FPS) == []
 
 
+def test_duplicate_boxes_are_one_person():
+    people = []
+    for place in walk(20):
+        twice = frame(place, place)
+        twice.bboxes[0] += [-6, 0, 6, 0]
+        twice.bbox_scores[0] = 0.5
+        people.append(twice)
+    (track,) = track_clip(people, FPS)
+    np.testing.assert_allclose(track.bboxes[:, 0], walk(20)[:, 0] - 22, rtol=1e-5)
+
+
 def crowd(seed):
     """Frames of six people who come and go, with noise, gaps and shots."""
     rng = np.random.default_rng(seed)
