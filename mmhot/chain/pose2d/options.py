@@ -29,7 +29,9 @@ class Speed:
 SPEEDS = {
     'default': Speed(),
     'fast': Speed((0.7, 0.4, 0.2, 0.1), 1.0, Gaps(0.2, 0.8, 16), False, FAST_LIFTER),
-    'fastest': Speed((0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, FAST_LIFTER),
+    'fastest': Speed(
+        (0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, FAST_LIFTER
+    ),
 }
 """The presets by name."""
 _MODEL = Option(metavar='MODEL', decides=False)
