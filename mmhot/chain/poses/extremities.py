@@ -75,8 +75,6 @@ class PartShapes:
     percentile: float = 80  # percentile of the lengths in these frames that is used
     # m; standard deviations of the lengths, one for each round of the fit
     length_errors: tuple[float, ...] = (0.03, 0.015, 0.004)
-    ray_error: float = 0.01  # m; noise of a 2D point in a clip too short to measure it
-    ray_errors: tuple[float, float] = (0.002, 0.03)  # m; range of the measured noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,19 +345,7 @@ class _Person:
             flat=np.zeros(len(joint)) if frame.stands is None else frame.stands,
             up=unit_vectors(np.median(unit_vectors(trunk), axis=0)),
             rests=np.zeros(weights.shape),
-            ray_error=self._ray_error(rays * joint[:, None, 2:]),
         )
-
-    def _ray_error(self, points: np.ndarray) -> float:
-        """Estimate the noise of points (T, P, 2) in meters from second differences."""
-        changes = np.diff(points, 2, axis=0)
-        changes = np.abs(changes[np.isfinite(changes)])
-        if len(changes) < self.shapes.min_frames:
-            return self.shapes.ray_error
-        # Second differences of white noise have sqrt(6) times its standard deviation,
-        # and 1.48 times the median absolute value estimates that.
-        error = 1.48 / np.sqrt(6) * np.median(changes)
-        return float(np.clip(error, *self.shapes.ray_errors))
 
     def _fit(self, parts: list[Offsets]) -> list[np.ndarray]:
         """Fit the offsets of one part, or of both sides with common lengths.

@@ -54,7 +54,7 @@ class Offsets:
     flat: np.ndarray  # confidence that the first two points have the same height, (T,)
     up: np.ndarray  # upward direction, (3,)
     rests: np.ndarray  # probability that each point rests, (T, P)
-    ray_error: float = 0.01  # standard deviation of points from their rays, meters
+    ray_error: float = 0.005  # standard deviation of points from their rays, meters
     length_error: float = 0.05  # standard deviation of the lengths, meters
 
 
