@@ -55,6 +55,9 @@ class KeepBones(PoseStep):
     # below it, only the joint between them moves. Without it, noise of an elbow moves
     # the wrist by 2 cm; errors stay from 0.5 to 2 of it.
     min_difference: float = 0.4
+    # Variance of a limb's end, as a share of the middle joint's variance, for limbs in
+    # which both joints err. Errors stay from 0.5 to 10 of it.
+    end_variance: float = 0.01
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Move joints so that bones have constant lengths.
@@ -159,6 +162,7 @@ class KeepBones(PoseStep):
             shared = min(upper, lower)
             outer = np.array([upper, lower]) - shared
             outer[outer < self.min_difference * shared] = 0
+            outer[1] += self.end_variance * shared
             variances[:, joints] = outer[0], shared, outer[1]
         variances /= max(squares.max(), self.max_change**2)
         # Bones of joints that are never seen have no length.
