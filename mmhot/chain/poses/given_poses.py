@@ -24,14 +24,12 @@ from mmhot.chain.step import PoseStep
 from mmhot.chain.tracking.clip_tracks import track_clip
 from mmhot.errors import ArgumentError
 from mmhot.geometry.keypoint_arrays import (
-    bone_lengths,
     interpolate_missing,
     largest_rows,
     passed_seconds,
 )
 from mmhot.geometry.outliers import find_outliers, find_repeats, list_frames
 from mmhot.options import Option, options_of
-from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import (
     SKELETONS,
     Skeleton,
@@ -46,10 +44,6 @@ _LOGGER = logging.getLogger(__name__)
 _BODY = get_skeleton('h36m-17')
 _ALL = get_skeleton('h36m-24')
 _MAPPING = 'trained'
-_HIPS, _SHOULDERS = (
-    _BODY.indices((f'left_{x}', f'right_{x}')) for x in ('hip', 'shoulder')
-)
-_LEGS = {x for side in ('left', 'right') for x in _BODY.indices(f'{side}_leg')[1:]}
 
 
 class GivenStep(PoseStep, ABC):
@@ -332,8 +326,8 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
 def _complete(places: np.ndarray, parents: Sequence[int], is_world: bool) -> np.ndarray:
     """Place joints that are never seen where a standing person has them.
 
-    A leg is a copy of the other one if that is seen. Joints beyond the body are at
-    their parents. Joints that are seen in few frames are not known, as in lifting.
+    Joints beyond the body are at their parents. Joints that are seen in few frames are
+    not known, as in lifting.
 
     Args:
         places (np.ndarray): Joints, meters, NaN where unknown, (T, K, 3).
@@ -364,7 +358,7 @@ def _stand(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> None:
     """Place unknown joints of one person, in place.
 
     A joint between two known joints is in their middle. The others have the offset from
-    a neighbor that a standing person of this size and direction has.
+    a neighbor that an adult has who stands along the axes.
 
     Args:
         body (np.ndarray): Human3.6M's joints, meters, (T, 17, 3).
@@ -377,36 +371,13 @@ def _stand(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> None:
         if placed[above] and not placed[joint] and len(below) == 1 and placed[below[0]]:
             body[:, joint] = (body[:, above] + body[:, below[0]]) / 2
             placed[joint] = True
-    scale = _relative_size(body, never)
-    axes = _body_axes(body, never, up)
+    left = np.array([1.0, 0, 0])
+    places = _PLACES @ np.stack([left, np.cross(up, left), up])
     neighbors = [*_BODY.bones, *(bone[::-1] for bone in _BODY.bones)]
     while not placed.all():
         anchor, joint = next(x for x in neighbors if placed[x[0]] and not placed[x[1]])
-        mirrored = [_BODY.flip_indices[anchor], _BODY.flip_indices[joint]]
-        if joint in _LEGS and not never[mirrored].any():
-            offset = body[:, mirrored[1]] - body[:, mirrored[0]]
-        else:
-            offset = scale * (_PLACES[joint] - _PLACES[anchor]) @ axes
-        body[:, joint] = body[:, anchor] + offset
+        body[:, joint] = body[:, anchor] + places[joint] - places[anchor]
         placed[joint] = True
-
-
-def _relative_size(body: np.ndarray, never: np.ndarray) -> float:
-    """Return the size of bodies (T, 17, 3) relative to the standing person."""
-    bones = [bone for bone in _BODY.bones if not never[[*bone]].any()]
-    if not bones:
-        return 1.0
-    return np.median(bone_lengths(body, bones) / bone_lengths(_PLACES, bones))
-
-
-def _body_axes(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Return axes of bodies (T, 17, 3) to the left, to the front and up, (T, 3, 3)."""
-    across = np.array([[1.0, 0, 0]])
-    for pair in (_HIPS, _SHOULDERS):
-        if not never[pair].any():
-            across = body[:, pair[0]] - body[:, pair[1]]
-    left = unit_vectors(across - (across @ up)[:, None] * up)
-    return np.stack(np.broadcast_arrays(left, np.cross(up, left), up), 1)
 
 
 def _skeleton_of(clip: Clip3D) -> Skeleton:
