@@ -485,8 +485,9 @@ class Clip3D:
             )
             camera = Camera(path, camera.lens and camera.lens.fitted(width, height))
         lens = self.lens and self.lens.fitted(width, height)
-        changed = dict(width=width, height=height, lens=lens, camera=camera)
-        return replace(self, **changed, **arrays)
+        return replace(
+            self, width=width, height=height, lens=lens, camera=camera, **arrays
+        )
 
     def _arrays(self) -> dict[str, Any]:
         """Return the arrays in :data:`ARRAYS` that are not None."""

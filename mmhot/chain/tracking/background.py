@@ -126,7 +126,7 @@ class BackgroundTracker(FrameObserver):
         if not new_shot and index % self._interval:
             return
         zoom = min(1.0, _SETTINGS.size / max(image.shape[:2]))
-        size = image.shape[1::-1]
+        size = image.shape[1], image.shape[0]
         boxes = people.bboxes
         fills = (boxes[:, :2] <= 0).all(1) & (boxes[:, 2:] >= size).all(1)
         if fills.any():  # as all boxes of the detector whole_image do
