@@ -128,10 +128,11 @@ class BackgroundTracker(FrameObserver):
         zoom = min(1.0, _SETTINGS.size / max(image.shape[:2]))
         size = image.shape[1], image.shape[0]
         boxes = people.bboxes
-        fills = (boxes[:, :2] <= 0).all(1) & (boxes[:, 2:] >= size).all(1)
+        inner = (boxes[:, :2] > 0) | (boxes[:, 2:] < size)
+        fills = ~inner.any(1, keepdims=True)
         if fills.any():  # as all boxes of the detector whole_image do
             around = boxes_around(people.keypoints, people.scores, 0, size)
-            boxes = np.where(fills[:, None] & np.isfinite(around), around, boxes)
+            boxes = np.where(fills & np.isfinite(around), around, boxes)
         view = _reduce(image, boxes, zoom)
         if new_shot:
             self._first = view
