@@ -1,7 +1,8 @@
 """Outcome of one input: the files that were written, or the error."""
 
+import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,8 @@ from mmhot.options import Values
 from mmhot.progress import Line, Report
 from mmhot.structures.clips_3d import Clip3D
 
-_MOST_PEOPLE = 6  # rows of the table of people
+_LOGGER = logging.getLogger(__name__)
+_MOST_PEOPLE = 3  # rows of the table of people; longer tables are notes
 
 
 @dataclass
@@ -59,8 +61,15 @@ class Outcome:
                 ``.html``.
         """
         self.people = len(clip.track_ids)
-        for line in describe_people(clip):
-            report.say(line)
+        table = describe_people(clip)
+        say: Callable[[Line], None] = report.say
+        if len(table) > _MOST_PEOPLE:
+            text = '%s: %d people, ID %d to %d; {people} chooses them, -v lists them'
+            first, *_, last = clip.track_ids
+            say(ArgumentError(text, clip.name, len(table), first, last))
+            say = _LOGGER.info
+        for line in table:
+            say(line)
         if clip.model and len(clip):
             report.say(describe_camera(clip))
         stem = values.of(OutputOptions).out_dir / clip.name
@@ -118,33 +127,29 @@ def _results(name: str, options: OutputOptions) -> list[Path]:
 
 
 def describe_people(clip: Clip3D) -> list[Line]:
-    """Tabulate several people, one per line after the header.
+    """Tabulate several people, one per line.
 
     Returns:
-        list[Line]: Lines of the first people, and the number of others.
+        list[Line]: A line for each person; empty for one person.
     """
     tracks = clip.track_ids
     if len(tracks) < 2:
         return []
-    names = 'ID', 'from, s', 'to, s', 'frames', 'share', 'height, m', 'error, m'
-    rows: list[tuple[str, ...]] = [(*names, 'source')]
+    rows = []
     total = len(np.unique(clip.frame))
-    for track in tracks[:_MOST_PEOPLE]:
+    for track in tracks:
         frames = clip.frame[clip.track == track]
         start, end = (f'{x:.1f}' for x in clip.seconds(frames)[[0, -1]])
-        share = f'{len(frames) / total:.0%}'
-        size = ('-', '-', '-')
+        share = f'{len(frames)} frames', f'{len(frames) / total:.0%}'
+        size = ''
         if track in clip.heights:
             meters, error, source = clip.heights[track]
-            size = f'{meters:.2f}', f'{error:.2f}', source
-        rows.append((str(track), start, end, str(len(frames)), share, *size))
-    header, *lines = align(rows, left=0).split('\n')
+            size = f'{meters:.2f} m tall, error {error:.2f} m, {source}'
+        rows.append((f'person {track}', f'{start} to {end} s', *share, size))
+    first, *lines = align(rows, left=0).split('\n')
     sizes = ', {height} in meters' if clip.heights else ''
-    hint = f'  (%s: {{people}} ID or largest{sizes})'
-    title = ArgumentError(header + hint, clip.name)
-    others = len(tracks) - _MOST_PEOPLE
-    more = [f'and {others} more: see the viewer'] if others > 0 else []
-    return [title, *lines, *more]
+    hint = f'%s  (%s: {{people}} ID or largest{sizes})'
+    return [ArgumentError(hint, first, clip.name), *lines]
 
 
 def describe_camera(clip: Clip3D) -> ArgumentError:

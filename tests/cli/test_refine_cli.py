@@ -38,10 +38,10 @@ def test_formats_are_written(file, tmp_path, capsys):
     assert 'sam: fingers are not written to .mot' in said
     assert re.search(r'sam: spline: joints move by \d+\.\d mm on average', said)
     assert said.splitlines()[-1].split()[:3] == ['sam', '20', '2']
-    lines = said.splitlines()
-    [title] = [number for number, x in enumerate(lines) if x.startswith('ID  from')]
-    rows = [line.split() for line in lines[title + 1 : title + 3]]
-    assert [row[:4] for row in rows] == [[x, '0.0', '0.4', '20'] for x in '01']
+    rows = [x.split() for x in said.splitlines() if x.startswith('person ')]
+    assert [' '.join(row[1:7]) for row in rows] == [
+        f'{x} 0.0 to 0.4 s 20' for x in '01'
+    ]
     clip = read_lifted(tmp_path / 'out/sam.npz')
     assert [*clip.steps] == ['smoothing', 'bones', 'camera_3d', 'feet']
     # our own file: nothing is asked of it, and nothing runs again

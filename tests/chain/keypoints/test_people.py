@@ -74,7 +74,7 @@ def test_choosing_afterwards_uses_the_cache(monkeypatch, checkpoint, tmp_path, c
     assert infer(video, **options) == 0
     printed = capsys.readouterr()
     lines = (printed.out + printed.err).splitlines()
-    [header] = [line for line in lines if line.startswith('ID  from, s')]
+    [header] = [line for line in lines if line.startswith('person 0')]
     assert header.endswith('(two: --people ID or largest, --height in meters)')
     assert not [line for line in lines if r'\n' in line]  # an escaped line break
     both, calls = mmhot.read_lifted(tmp_path / 'two.npz'), detector.calls

@@ -7,13 +7,16 @@ import pytest
 from mocap import H36M, standing_pose
 
 import mmhot
+from mmhot.chain.calls import REFINE_COMMAND
 from mmhot.chain.keypoints.camera_path import static_path
 from mmhot.chain.lifting.one_floor import resting_places
 from mmhot.chain.lifting.world import scale_people, to_world
 from mmhot.chain.options import ExportOptions
-from mmhot.chain.outcome import describe_people
+from mmhot.chain.outcome import Outcome, describe_people
 from mmhot.chain.poses.sizes import ScalePeople
 from mmhot.geometry.rotations import rotation_matrices
+from mmhot.options import Values
+from mmhot.progress import Report
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
 from mmhot.structures.lens import Camera
 
@@ -160,21 +163,27 @@ def test_nothing_changes_without_a_floor_and_heights_are_assumed():
 
 def test_people_are_listed_in_one_table():
     clip, _ = lifted(CHILD, ADULT, OTHER, is_static=False)
-    header, *rows = describe_people(ScalePeople.read(dict(height='1.8,1.2,1.5'))(clip))
-    assert str(header).split('  ')[-1] == (
-        '(clip: people ID or largest, height in meters)'
-    )
+    rows = describe_people(ScalePeople.read(dict(height='1.8,1.2,1.5'))(clip))
+    shown = [' '.join(str(row).split()) for row in rows]
     count = len(clip) // 3
     end = f'{clip.seconds(clip.frame[-1]):.1f}'
-    shown = [row.split() for row in rows]
-    assert shown == [
-        [str(track), '0.0', end, str(count), '100%', height, '0.00', 'stated']
+    facts = [
+        f'person {track} 0.0 to {end} s {count} frames 100% {height} m tall, error '
+        '0.00 m, stated'
         for track, height in enumerate(['1.80', '1.20', '1.50'])
     ]
+    facts[0] += ' (clip: people ID or largest, height in meters)'
+    assert shown == facts
+
+
+def test_a_line_counts_many_people_and_notes_list_them(tmp_path):
     many, _ = lifted(*3 * [CHILD, ADULT, OTHER], is_static=False)
-    *_, last, more = describe_people(many)
-    assert last.split()[0] == '5'
-    assert more == 'and 3 more: see the viewer'
+    said = []
+    options = Values(dict(out_dir=tmp_path, formats='npz'), REFINE_COMMAND.kinds)
+    Outcome('clip').write(many, options, Report(say=said.append))
+    assert [str(line) for line in said] == [
+        'clip: 9 people, ID 0 to 8; people chooses them, -v lists them'
+    ]
 
 
 def test_order_of_people_is_that_of_their_heights():
