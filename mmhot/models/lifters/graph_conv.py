@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmhot.skeletons.joints import Skeleton
@@ -87,6 +88,11 @@ _ONE_WAY = (
     ('thorax', 'left_shoulder'),
     ('thorax', 'right_shoulder'),
 )
+# Number of groups of channels. Comparing frames by the sums of these groups is cheaper
+# than by all channels.
+_NUM_SUMS = 8
+# Largest difference between the sums of equal frames, as a share of the largest sum.
+_ROUNDING = 1e-5
 
 
 class NodeGraphConv(nn.Module):
@@ -124,8 +130,9 @@ class SimilarFrameGraphConv(NodeGraphConv):
     """Graph convolution between each keypoint's most similar frames.
 
     Frame ``j`` is a neighbor of ``i`` if the product of their features is at least the
-    n-th largest of ``i``'s products, with n = ``num_neighbors``. In a still clip,
-    rounding may choose among equal frames.
+    n-th largest of ``i``'s products, with n = ``num_neighbors``. Frames that are equal
+    up to rounding get equal products, so that results do not depend on the batch. In a
+    still clip, frames have more than n neighbors.
     """
 
     def __init__(self, embed_dims: int, num_frames: int, num_neighbors: int) -> None:
@@ -148,8 +155,42 @@ class SimilarFrameGraphConv(NodeGraphConv):
     def _adjacency(self, tracks: Tensor) -> Tensor:
         """Compute the scaled adjacency (B, K, T, T) from features (B, K, T, C)."""
         products = tracks @ tracks.mT
+        same = stand_in_frames(tracks)
+        products = products.gather(-2, same[..., None].expand_as(products))
+        products = products.gather(-1, same[..., None, :].expand_as(products))
         least = products.topk(self.num_neighbors).values[..., -1:]
         return scale_by_degrees((products >= least).to(tracks.dtype))
+
+
+def stand_in_frames(tracks: Tensor) -> Tensor:
+    """Map frames to stand-ins, so that equal frames have the same one.
+
+    Frames are compared by sums of groups of channels, and sorted by the first sum. A
+    run of sorted frames with the same sums is a group of equal frames, whose stand-in
+    is the first one of the run.
+
+    Args:
+        tracks (Tensor): Features of frames, (..., T, C).
+
+    Returns:
+        Tensor: Index of the stand-in of each frame, (..., T).
+
+    The first and last of three frames are equal:
+
+    >>> stand_in_frames(torch.tensor([[1.0, 2.0], [5.0, 2.0], [1.0, 2.0]]))
+    tensor([0, 1, 0])
+    """
+    padded = F.pad(tracks, (0, -tracks.shape[-1] % _NUM_SUMS))
+    sums = padded.unflatten(-1, (_NUM_SUMS, -1)).sum(-1)
+    order = sums[..., 0].argsort(dim=-1)
+    sums = sums.gather(-2, order[..., None].expand_as(sums))
+    differ = sums.diff(dim=-2).abs() > _ROUNDING * sums.abs().amax((-2, -1), True)
+    starts = F.pad(differ.any(-1), (1, 0), value=True)
+    place = torch.arange(starts.shape[-1], device=tracks.device)
+    start = torch.where(starts, place, 0).cummax(-1).values
+    # Stand-ins of the sorted frames, and then of the frames in time
+    stand_ins = order.gather(-1, start)
+    return torch.empty_like(order).scatter(-1, order, stand_ins)
 
 
 def bone_adjacency(skeleton: Skeleton) -> Tensor:

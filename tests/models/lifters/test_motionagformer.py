@@ -95,6 +95,25 @@ def test_equal_frames_are_all_neighbors(neighbors, still, with_gradients):
             )
 
 
+@pytest.mark.parametrize('num_frames', [5, 7, 9, 27])
+@pytest.mark.parametrize('neighbors', [1, 2, 4])
+def test_still_windows_give_the_same_alone_and_in_a_batch(num_frames, neighbors):
+    mixer = SimilarFrameGraphConv(64, num_frames, neighbors).eval()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(6, num_frames, 17, 64, generator=generator)
+    x[:, 1:4] = x[:, :1]
+    x[:3] = x[:3, :1]
+    # what equal frames are after a layer that rounds
+    x *= 1 + 1e-7 * torch.randn(x.shape, generator=generator)
+    with torch.no_grad():
+        together = mixer(x)
+        alone = torch.cat([mixer(window[None]) for window in x])
+    torch.testing.assert_close(together, alone, rtol=0, atol=2e-5)
+    torch.testing.assert_close(together[:3, -1], together[:3, 0], rtol=0, atol=2e-5)
+    with_gradients = mixer(x.requires_grad_()).detach()
+    torch.testing.assert_close(with_gradients, together, rtol=0, atol=2e-5)
+
+
 @pytest.mark.parametrize('before', [None, 5])
 def test_weights_of_more_frames_start_an_hourglass(before, monkeypatch):
     logged = []
