@@ -1,10 +1,9 @@
-"""Evaluator metrics: lifting errors, retrieval of views, COCO-WholeBody by part."""
+"""Evaluator metrics: lifting errors, COCO-WholeBody by part."""
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 import numpy as np
-import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmpose.evaluation.metrics import CocoWholeBodyMetric
@@ -18,7 +17,6 @@ from mmhot.evaluation.clip_predictions import (
     read_sample,
 )
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_measures
-from mmhot.models.lifters.poseclr import are_near, retrieval_top1
 from mmhot.skeletons.joints import configured_skeleton
 
 _PRECISIONS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')
@@ -146,43 +144,3 @@ class CocoWholeBodyPartsMetric(CocoWholeBodyMetric):
             hands = values[f'lefthand/{name}'], values[f'righthand/{name}']
             values[f'hand/{name}'] = sum(hands) / 2
         return list(values.items())
-
-
-@METRICS.register_module()
-class ViewRetrievalMetric(BaseMetric):
-    """Measure embeddings of views by :func:`retrieval_top1`.
-
-    The first view of each moment is compared with its other views. Negatives are the
-    last views of moments of other performances, and of moments that are more than
-    ``radius`` frames away.
-
-    Args:
-        radius (int): Largest distance of frames of the same performance that are not
-            used as negatives of each other.
-        **kwargs: Arguments of MMEngine's ``BaseMetric``.
-    """
-
-    default_prefix = ''
-
-    def __init__(self, radius: int = 40, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.radius = radius
-
-    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
-        """Keep the embeddings ``(V, D)`` and moments of a batch."""
-        self.results += [
-            (sample['embeddings'], sample['performance'], sample['frame'])
-            for sample in data_samples
-        ]
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute the share over all moments."""
-        embeddings, performances, frames = (
-            torch.from_numpy(np.array(values)) for values in zip(*results, strict=True)
-        )
-        queries = embeddings[:, 0]  # (N, D)
-        keys = embeddings[:, 1:]  # (N, V - 1, D)
-        moments = performances, frames
-        near = are_near(moments, moments, self.radius)
-        negatives = (queries @ keys[:, -1].T).masked_fill(near, -torch.inf)
-        return {'retrieval_top1': retrieval_top1(queries, keys, negatives).item()}

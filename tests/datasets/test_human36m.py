@@ -10,7 +10,7 @@ from lifters import NUM_FRAMES, batch_of
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.datasets.datasets import Human36mDataset as MMPoseHuman36m
-from mmpose.registry import METRICS, MODELS
+from mmpose.registry import MODELS
 
 from mmhot.datasets.human36m_dataset import Human36mClipDataset
 
@@ -23,10 +23,8 @@ def test_views_are_the_cameras_of_the_files(tmp_path, pytestconfig):
     tiny = dict(num_frames=NUM_FRAMES, num_keep_frames=3, embed_dims=48, depth=1)
     config.model.backbone.update(tiny)
     config.model.projector.num_frames = 3
-    for split in ('train', 'val'):
-        dataset = config[f'{split}_dataloader'].dataset.dataset
-        dataset.update(data_root=str(tmp_path), seq_len=NUM_FRAMES, stride=5)
-        dataset.num_targets = min(dataset.num_targets, 3)
+    dataset = config.train_dataloader.dataset.dataset
+    dataset.update(data_root=str(tmp_path), seq_len=NUM_FRAMES, stride=5, num_targets=3)
     with DefaultScope.overwrite_default_scope('mmpose'):
         model = MODELS.build(config.model)
         dataset, batch = batch_of(config, 'train', model)
@@ -35,11 +33,6 @@ def test_views_are_the_cameras_of_the_files(tmp_path, pytestconfig):
         assert batch['inputs'][0].shape == (3, NUM_FRAMES, 17, 2)
         assert sorted(batch['data_samples'][0].cameras) == [0, 1, 2]
         assert torch.isfinite(model(**batch, mode='loss')['loss'])
-        dataset, batch = batch_of(config, 'val', model.eval())
-        metric = METRICS.build(config.val_evaluator)
-        samples = model(**batch, mode='predict')
-    metric.process(batch, [sample.to_dict() for sample in samples])
-    assert 0 <= metric.evaluate(len(dataset))['retrieval_top1'] <= 1
 
 
 FILES = dict(

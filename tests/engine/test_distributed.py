@@ -39,7 +39,6 @@ def test_learned_pruner_trains_with_two_processes(tmp_path):
 @pytest.mark.slow(reason='trains in one and two processes, 20 s')
 def test_views_train_equally_with_two_processes(tmp_path):
     config = mocap.tiny_views()
-    config.val_cfg = config.val_dataloader = config.val_evaluator = None
     one = distributed.assert_two_processes_equal_one(config, tmp_path)
     assert (one['weights']['queue.performances'] >= 0).sum() == 16
 

@@ -101,21 +101,18 @@ def test_target_is_mixed_with_the_poses_of_the_teacher():
         targets(9)
 
 
-def test_pretraining_on_views_logs_and_validates(tmp_path):
+def test_pretraining_on_views_logs_what_it_retrieves(tmp_path):
     config = mocap.tiny_views()
     config.work_dir = str(tmp_path)
     config.default_hooks.logger.interval = 1
-    runner = Runner.from_cfg(config)
-    runner.train()
+    config.model.queue_size = 8
+    Runner.from_cfg(config).train()
     (log,) = tmp_path.glob('*/vis_data/scalars.json')
     logged = [json.loads(line) for line in log.read_text().splitlines()]
-    # the queue is not full while it is trained
-    assert ['retrieval_top1' in line for line in logged] == [False, False, True]
-    assert ['loss' in line for line in logged] == [True, True, False]
-    metrics = runner.val()
-    assert set(metrics) == {'retrieval_top1'}
-    assert 0 <= metrics['retrieval_top1'] <= 1
-    assert runner.val() == metrics
+    # the first step fills the queue
+    first, second = logged
+    assert 'retrieval_top1' not in first
+    assert 0 <= second['retrieval_top1'] <= 1
 
 
 @pytest.mark.parametrize(

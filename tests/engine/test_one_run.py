@@ -68,7 +68,8 @@ def test_weights_are_equal_to_the_bit(config, run_both):
     )
     for key in ('state_dict', 'ema_state_dict'):
         torch.testing.assert_close(ours.get(key), theirs.get(key), rtol=0, atol=0)
-    assert run_both('test', 'tiny.py', 'ours/epoch_1.pth') == (None, None)
+    if config.test_dataloader:
+        assert run_both('test', 'tiny.py', 'ours/epoch_1.pth') == (None, None)
 
 
 @pytest.mark.parametrize('config', [NANOHTNET], indirect=True)

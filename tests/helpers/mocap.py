@@ -117,10 +117,8 @@ def tiny_views():
     config.model.queue_size = 64
     config.train_cfg.max_epochs = 1
     config.train_dataloader.sampler.num_samples = 16
-    for split in ('train', 'val', 'test'):
-        loader = config[f'{split}_dataloader']
-        loader.update(batch_size=8, num_workers=0, persistent_workers=False)
-        loader.dataset.dataset.update(FILES, stride=40)
-    config.train_dataloader.dataset.dataset.skip_subjects = ['S02']
+    loader = config.train_dataloader
+    loader.update(batch_size=8, num_workers=0, persistent_workers=False)
+    loader.dataset.dataset.update(FILES, stride=40, skip_subjects=['S02'])
     config.log_level = 'ERROR'
     return config

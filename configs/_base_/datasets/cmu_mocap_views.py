@@ -1,5 +1,5 @@
 # Moments of CMU motion capture, each seen by four virtual cameras, for PoseCLR. The 3D
-# poses serve only to draw the views. Validation has subject 02 in four fixed cameras.
+# poses serve only to draw the views.
 _base_ = ['./cmu_mocap_wild.py']
 
 __encode = [
@@ -21,18 +21,8 @@ train_dataloader = dict(
         ),
     ),
 )
-val_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='MultiViewDataset',
-        dataset=dict(
-            _base_.val_dataloader.dataset,
-            sources=['noisy'],
-            stride=25,
-            pipeline=[*_base_.val_pipeline[:2], *__encode],
-        ),
-    ),
-)
-test_dataloader = val_dataloader
-val_evaluator = dict(_delete_=True, type='ViewRetrievalMetric')
-test_evaluator = val_evaluator
+# Pre-trainings log how many views they retrieve.
+val_dataloader = None
+val_evaluator = None
+test_dataloader = None
+test_evaluator = None

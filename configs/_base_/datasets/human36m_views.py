@@ -21,19 +21,8 @@ train_dataloader = dict(
         ),
     ),
 )
-val_dataloader = dict(
-    batch_size=256,
-    dataset=dict(
-        _delete_=True,
-        type='MultiViewDataset',
-        dataset=dict(
-            _base_.val_dataloader.dataset,
-            num_targets=1,
-            stride=50,
-            pipeline=__pipeline,
-        ),
-    ),
-)
-test_dataloader = val_dataloader
-val_evaluator = dict(_delete_=True, type='ViewRetrievalMetric', radius=121)
-test_evaluator = val_evaluator
+# Pre-trainings log how many views they retrieve.
+val_dataloader = None
+val_evaluator = None
+test_dataloader = None
+test_evaluator = None

@@ -145,7 +145,7 @@ class PoseCLR(BaseModel):
         inputs: Tensor | Sequence[Tensor],
         data_samples: OptSampleList = None,
         mode: str = 'tensor',
-    ) -> Tensor | dict[str, Tensor] | Sequence[PoseDataSample]:
+    ) -> Tensor | dict[str, Tensor]:
         """Embed windows, or compare views.
 
         Args:
@@ -154,24 +154,18 @@ class PoseCLR(BaseModel):
                 (B, V, T, K, C).
             data_samples (list[PoseDataSample]): B samples with ``performance`` and
                 ``frame`` in their metainfo.
-            mode (str): 'tensor', 'predict' or 'loss'.
+            mode (str): 'tensor' or 'loss'.
 
         Returns:
-            Tensor | dict | list: In mode 'tensor' unit vectors (B, D); in mode 'loss'
-            the loss and :func:`retrieval_top1`; in mode 'predict'
-            the samples, each with ``embeddings`` (V, D).
+            Tensor | dict: In mode 'tensor' unit vectors (B, D); in mode 'loss' the loss
+            and :func:`retrieval_top1`.
         """
-        require_choice('mode', mode, ('tensor', 'predict', 'loss'))
+        require_choice('mode', mode, ('tensor', 'loss'))
         if not isinstance(inputs, Tensor):
             inputs = torch.stack(list(inputs))
         if mode == 'tensor':
             return self.embed(inputs)
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        embedded = self.embed(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
-        for sample, embeddings in zip(data_samples, embedded, strict=True):
-            sample.set_field(embeddings.cpu().numpy(), 'embeddings')
-        return data_samples
+        return self.loss(inputs, data_samples)
 
     def embed(self, windows: Tensor, network: nn.ModuleDict | None = None) -> Tensor:
         """Map windows ``(B, T, K, C)`` to unit vectors ``(B, D)``."""

@@ -9,7 +9,12 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
 import mmhot.plugin  # noqa: F401 registers
-from mmhot.models.lifters.poseclr import MomentQueue, are_near, info_nce
+from mmhot.models.lifters.poseclr import (
+    MomentQueue,
+    are_near,
+    info_nce,
+    retrieval_top1,
+)
 
 NUM_FRAMES = 9
 NANO = dict(
@@ -145,3 +150,8 @@ def test_finetuning_starts_from_every_encoder_weight(name, tmp_path):
     torch.testing.assert_close(
         lifter.backbone.state_dict(), model.backbone.state_dict()
     )
+
+
+def test_collapse_is_seen():
+    same = torch.nn.functional.normalize(torch.ones(8, 4))
+    assert retrieval_top1(same, same[:, None], torch.ones(8, 3)) == 0

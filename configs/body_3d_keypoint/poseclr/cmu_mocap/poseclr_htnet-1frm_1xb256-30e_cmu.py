@@ -22,10 +22,3 @@ train_dataloader = dict(
         dataset=dict(seq_len=1, num_targets=1, pipeline=[*__steps[:-2], *__encode])
     )
 )
-__steps = _base_.val_dataloader.dataset.dataset.pipeline
-val_dataloader = dict(
-    dataset=dict(
-        dataset=dict(seq_len=1, num_targets=1, pipeline=[*__steps[:-2], *__encode])
-    )
-)
-test_dataloader = val_dataloader

@@ -14,6 +14,4 @@ model = dict(
 train_dataloader = dict(
     batch_size=64, dataset=dict(dataset=dict(seq_len=81, num_targets=81))
 )
-val_dataloader = dict(batch_size=64, dataset=dict(dataset=dict(seq_len=81)))
-test_dataloader = val_dataloader
 auto_scale_lr = dict(base_batch_size=64)

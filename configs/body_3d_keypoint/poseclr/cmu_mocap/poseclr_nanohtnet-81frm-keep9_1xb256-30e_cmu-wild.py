@@ -18,5 +18,3 @@ model = dict(
     projector=dict(in_channels=16, num_frames=9),
 )
 train_dataloader = dict(dataset=dict(dataset=dict(seq_len=81)))
-val_dataloader = dict(dataset=dict(dataset=dict(seq_len=81)))
-test_dataloader = val_dataloader
