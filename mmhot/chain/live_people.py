@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from mmhot.chain.lifting.one_floor import Stance, fit_floor, resting_places
 from mmhot.chain.lifting.placement import FLOOR, find_floor
 from mmhot.chain.lifting.world import height_over_ankles
 from mmhot.errors import require_choice
@@ -30,8 +29,6 @@ from mmhot.structures.conventions import standing_axes
 _H36M = get_skeleton('h36m-17')
 _ANKLES = _H36M.indices(['left_foot', 'right_foot'])
 _MAX_STEP = 0.2  # seconds that a frame stands for at most, if others were missed
-# Share of the seconds of a floor in which people must be seen before they get a size
-_MIN_FLOOR_SHARE = 0.9
 
 
 def _read_tilt(value: float | str) -> float | str:
@@ -46,7 +43,7 @@ def _read_tilt(value: float | str) -> float | str:
 
 @dataclass(frozen=True)
 class LevelSettings:
-    """Evidence of the camera's tilt, of floors and of body sizes, and how fast it acts.
+    """Evidence of the camera's tilt and of floors, and how fast it acts.
 
     The values were chosen on the demo's clips. From their true keypoints with noise of
     3 pixels, the tilt is within 0.2 degrees of the tilt that the whole clip shows.
@@ -58,9 +55,6 @@ class LevelSettings:
     # Degrees per second by which the world turns to the tilt that is found, after the
     # first frame. Higher values are level sooner, and make a robot's pelvis nod.
     max_turn: float = 0.5
-    # Relative change of a body size per second (natural logarithm) at most. Higher
-    # values reach the size that was found sooner, and show people who grow.
-    max_growth: float = 0.02
     # Seconds of a person's ankles; the lowest one is on the floor. Higher values keep
     # the floor below people who jump for longer, and follow stairs later.
     floor_seconds: float = 2.0
@@ -275,16 +269,12 @@ class Body:
     """Size, bones and recent ankles of a person, learned from frame after frame.
 
     Attributes:
-        size (float): Size relative to the lifted one, as it acts now.
-        wanted_size (float): Size that was found, which ``size`` approaches.
-        stance (Stance | None): Resting ankles from which it was found; None before.
+        size (float): Size relative to the lifted one.
         rig (LiveRig): Bone lengths and rotations.
     """
 
     def __init__(self) -> None:
         self.size = 1.0
-        self.wanted_size = 1.0
-        self.stance: Stance | None = None
         self.rig = LiveRig()
         self._height = RunningMean()  # from the ankles up, as lifted, meters
         # Times, and ankles (2, 3) of the lifted size, in z-up axes of the camera
@@ -304,26 +294,16 @@ class Body:
         return self._ankles[-1][0]
 
     @property
-    def duration(self) -> float:
-        """Seconds of the frames that are remembered."""
-        return self.last_seen - self._ankles[0][0]
-
-    @property
     def speed(self) -> float:
         """Mean speed in m/s, which is less in the first second."""
-        path = (self._ankles[-1][1] - self._ankles[0][1]).mean(0)
+        (start, first), (end, last) = self._ankles[0], self._ankles[-1]
         # Noise is fast between a few frames.
-        return float(np.linalg.norm(path)) / max(self.duration, 1.0)
+        return float(np.linalg.norm((last - first).mean(0))) / max(end - start, 1.0)
 
     def lowest_ankle(self, up: np.ndarray) -> float:
         """Return the height of the lowest ankle along ``up`` (3,), meters."""
         ankles = self.size * np.array([ankles for _, ankles in self._ankles])
         return float((ankles @ up).min())
-
-    def resting_places(self) -> np.ndarray:
-        """Return where ankles of the lifted size rested, meters, (N, 3)."""
-        times, ankles = zip(*self._ankles, strict=True)
-        return resting_places(np.array(ankles), np.array(times))
 
     def set_height(self, height: float, pose: np.ndarray, time: float) -> None:
         """Set the size of a person of a stated height in meters.
@@ -332,18 +312,6 @@ class Body:
         """
         measure = partial(height_over_ankles, pose[None], _H36M.joints)
         self.size = (height - ANKLE_HEIGHT) / float(self._height(measure, time))
-
-    def approach_size(self, max_change: float) -> None:
-        """Change the size toward the one that was found, by a logarithm at most.
-
-        >>> body = Body()
-        >>> body.wanted_size = 1.1
-        >>> body.approach_size(0.02)
-        >>> print(f'{body.size:.4f}')
-        1.0202
-        """
-        limit = np.exp(max_change)
-        self.size *= min(max(self.wanted_size / self.size, 1 / limit), limit)
 
     def angles(self, places: np.ndarray) -> dict[str, float]:
         """Return joint angles by name, degrees, without jumps by 360 degrees.
@@ -362,8 +330,8 @@ class Body:
 class PeoplePlacer:
     """Place the people of a stream in the world, frame after frame.
 
-    Poses are leveled, people without a stated height get the size with which all stand
-    on one floor, and the lowest ankle of each person is on the floor.
+    Poses are leveled, people get the stated height or keep the lifted size, and the
+    lowest ankle of each person is on the floor.
 
     Args:
         options (PlaceOptions): Options of the world.
@@ -400,13 +368,10 @@ class PeoplePlacer:
         self._time = time
         is_first = not self._bodies
         bodies = self._bodies_of(clip)
-        for body in self._bodies.values():
-            body.approach_size(self.options.level.max_growth * step)
         clip = self._scaled(clip, bodies)
         joints = to_axes(clip, 'z-up').places().astype(np.float64)
         for ankles, body in zip(joints[:, _ANKLES], bodies, strict=True):
             body.see(ankles, time, self.options.level.floor_seconds)
-            self._find_size(body)
         speeds = np.array([body.speed for body in bodies])
         self.level.learn(joints, clip.scores, speeds, step)
         self.level.approach(np.inf if is_first else step)
@@ -454,28 +419,3 @@ class PeoplePlacer:
             poses[row] *= body.size
             roots[row] *= body.size
         return replace(clip, keypoints_3d=poses, root_3d=roots)
-
-    def _find_size(self, body: Body) -> None:
-        """Find the size with which a person stands where earlier people stand.
-
-        The first person keeps the lifted size, as nothing shows the scale of a scene.
-        """
-        is_found = self.options.height is not None or body.stance is not None
-        needed = _MIN_FLOOR_SHARE * self.options.level.floor_seconds
-        if is_found or not self.level.is_known or body.duration < needed:
-            return
-        places = body.resting_places()
-        if not len(places):
-            return
-        others = [
-            (other.stance, other.wanted_size)
-            for other in self._bodies.values()
-            if other.stance is not None
-        ]
-        body.stance = Stance(places, self.level.target[2])
-        if not others:
-            return
-        stances, sizes = zip(*others, strict=True)
-        floor = fit_floor([*stances, body.stance], dict(enumerate(sizes)))
-        if floor is not None and floor.stands[-1]:
-            body.wanted_size = float(floor.sizes[-1])

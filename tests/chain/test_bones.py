@@ -18,7 +18,7 @@ from mmhot.chain.lifting.world import (
     scale_people,
     to_world,
 )
-from mmhot.chain.live_people import LevelSettings, PeoplePlacer, PlaceOptions
+from mmhot.chain.live_people import PeoplePlacer, PlaceOptions
 from mmhot.chain.poses.bones import KeepBones
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.skeletons.joints import ANKLE_HEIGHT
@@ -167,24 +167,6 @@ def test_the_world_of_a_stream_begins_tilted_and_turns_slowly(name):
     assert abs(tilts - TILT[name]).mean() < 2.2
     assert abs(np.diff(tilts)).max() * clip.fps < 0.51
     assert tilts[-1] == pytest.approx(placer.level.tilt, abs=0.03)
-
-
-def test_two_people_of_a_stream_stand_on_one_floor(clip):
-    """The second one is lifted as tall as the first, and is a fifth smaller."""
-    tilt = np.radians(TILT['walk'])
-    # Hips are a fifth of .86 m lower, beside the first person.
-    apart = np.float32([1.5, 0.17 * np.cos(tilt), 0.17 * np.sin(tilt)])
-    root = (clip.root_3d + apart) / np.float32(0.8)
-    both = joined(clip, replace(clip, track=clip.track + 1, root_3d=root))
-    options = PlaceOptions(tilt=TILT['walk'], level=LevelSettings(max_growth=1))
-    placer = PeoplePlacer(options)
-    for frame in range(len(clip)):
-        row = both.take(both.frame == frame)
-        people = placer(row, frozenset(), frame / 25)
-    first, second = (person.root_3d for person in people)
-    np.testing.assert_allclose(first, clip.root_3d[-1], atol=1e-6)
-    before = np.linalg.norm(root[-1] - clip.root_3d[-1] - apart)
-    assert np.linalg.norm(second - first - apart) < 0.25 * before
 
 
 def test_angles_of_a_stream_are_those_of_the_clip(clip):
