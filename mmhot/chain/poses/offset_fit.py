@@ -87,7 +87,7 @@ def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.nda
         ...     rests=0 * ones,
         ... )
         >>> fit_offsets(facts)[0].round(3).tolist()
-        [[0.196, 0.0, -0.005]]
+        [[0.199, 0.0, -0.005]]
     """
     expected, expected_sums = _expectation(facts, errors)
     differences = second_differences(facts.seconds, errors.acceleration)
