@@ -1,6 +1,5 @@
 """The page of ``mmhot ui``: each run is an ``mmhot infer`` in a process of its own."""
 
-import base64
 import hashlib
 import os
 import re
@@ -15,12 +14,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import cv2
 import gradio as gr
 
 from mmhot.chain.calls import INFER_COMMAND, LIFT_COMMAND
 from mmhot.chain.formats import FORMATS
-from mmhot.chain.frames.inputs import open_clip
 from mmhot.chain.pose2d.options import SPEEDS
 from mmhot.chain.visualization.html import embed_page
 from mmhot.compat.installation import list_devices_of_driver, python_command
@@ -76,7 +73,6 @@ _FIELDS = dict(
     corrections='Corrections',
 )
 _EXAMPLE = FOLDER / 'demo/walk.mp4'
-_STILL = 640  # pixels of the longer side of the first frame
 _USERS = 2  # number of runs at the same time
 _PRIVATE = dict(api_visibility='private')  # for the page only, not for programs
 
@@ -189,10 +185,9 @@ class Page:
         state = session / 'progress'
         logs = session / 'stdout', session / 'stderr'
         deadline = time.monotonic() + 60 * _MINUTES
-        still = _first_frame(source)
         try:
             while process.poll() is None and time.monotonic() < deadline:
-                viewer = (progress_html(state) or _STARTING) + still
+                viewer = progress_html(state) or _STARTING
                 yield viewer, _read(logs, out), None
                 time.sleep(_PAUSE)
         finally:
@@ -348,17 +343,6 @@ def _new_folder(session: Path) -> Path:
                 shutil.move(before / CACHE_FOLDER, out)
             shutil.rmtree(before)
     return out
-
-
-def _first_frame(source: str) -> str:
-    """Return the first frame as an image of the page; empty if there is none."""
-    with suppress(ValueError, OSError):  # the run reports these errors
-        image = next(iter(open_clip(source))).image
-        scale = min(1, _STILL / max(image.shape))
-        image = cv2.resize(image, None, fx=scale, fy=scale)
-        text = base64.b64encode(cv2.imencode('.jpg', image)[1].tobytes()).decode()
-        return f'<img alt="First frame" src="data:image/jpeg;base64,{text}">'
-    return ''
 
 
 def _end(process: subprocess.Popen) -> None:
