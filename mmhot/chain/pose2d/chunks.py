@@ -28,8 +28,6 @@ from mmhot.structures.people import (
     match_boxes,
 )
 
-_NO_ROWS = np.zeros(0, int)
-
 Redetect = Callable[[int, People], Boxes]
 """Function that detects the people in a frame.
 
@@ -39,7 +37,7 @@ It is called with the index of the frame in the chunk, and the tracked people in
 
 @dataclass(frozen=True)
 class KeyframeSettings:
-    """Distances of keyframes, and people who are new, lost or found again.
+    """Distances of keyframes, and people who are new or found again.
 
     The step from keyframe to keyframe doubles while people are predictable, and is
     halved otherwise. Overlaps are intersections over unions of boxes.
@@ -65,9 +63,6 @@ class KeyframeSettings:
     # A new person is a duplicate if the keypoints are at least this similar to a
     # tracked person's. Higher values start more tracks.
     duplicate_similarity: float = 0.5
-    # Seconds after the loss of a person at which people are detected again. More
-    # detections find more people, slower.
-    redetect_after: tuple[float, ...] = (0.1, 0.2, 0.4)
 
 
 _SETTINGS = KeyframeSettings()
@@ -104,13 +99,10 @@ class ChunkTracker:
     """Track the people in consecutive frames of one shot from keyframe to keyframe.
 
     People are searched around their last keypoints. In the last frame, people are
-    detected, and new ones are tracked backwards. After a person was lost inside the
-    image, people are also detected there and in some of the next frames, until the
-    person is found. This includes people who were lost between both frames before the
-    chunk.
+    detected, and new ones and those who were lost are tracked backwards.
 
     Args:
-        times (Sequence[float]): Times of the frames in seconds.
+        num_frames (int): Frames of the chunk.
         previous (Sequence[People]): If the shot is long enough, the people of the frame
             ``KeyframeSettings.history`` frames before the chunk; then the people of the
             frame just before the chunk.
@@ -133,35 +125,27 @@ class ChunkTracker:
     ...     return box, np.ones(1)
     >>> before = estimate([0], (box, np.ones(1)), None)
     >>> search = PoseSearch(estimate, size=(400, 300))
-    >>> tracker = ChunkTracker(np.arange(25) / 25, [before, before], search, detect)
+    >>> tracker = ChunkTracker(25, [before, before], search, detect)
     >>> [key.position for key in tracker.track(max_step=8)]
     [-5, -1, 3, 11, 19, 20, 24]
     """
 
     def __init__(
         self,
-        times: Sequence[float],
+        num_frames: int,
         previous: Sequence[People],
         search: PoseSearch,
         redetect: Redetect,
     ) -> None:
-        self._times = times
         self._search = search
         self._redetect = redetect
-        self._end = len(times) - 1
-        # Lost people in the boxes where they are expected
-        self._lost = Keyframe(-1, _NO_ROWS, previous[-1].take(_NO_ROWS))
-        # Positions of the frames in which people are detected to find them again
-        self._looks: list[int] = []
+        self._end = num_frames - 1
         now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
         self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
         for people in before:  # none, or the people of one earlier frame
             boxes = search.boxes_of(people)
             ids = self._match(boxes, search.boxes_of(now), np.arange(len(now)))
-            earlier = Keyframe(-_SETTINGS.history, ids, people)
-            self.keyframes.insert(0, earlier)
-            is_lost = ids >= len(now)
-            self._lose(earlier.take(is_lost), boxes[is_lost], -1)
+            self.keyframes.insert(0, Keyframe(-_SETTINGS.history, ids, people))
 
     def track(self, max_step: int, is_end: bool = True) -> list[Keyframe]:
         """Track people to the last frame.
@@ -195,11 +179,8 @@ class ChunkTracker:
         if passed > 1 and not found.all():
             return passed // 2
         tracked = Keyframe(position, now.ids, people).take(found)
-        self._lose(now.take(~found), predicted[~found], position)
         if detects:
             tracked = self._detect(tracked)
-        elif position in self._looks:
-            tracked = self._find_lost(tracked)
         _, before, after = _common(now.ids, tracked.ids)
         around = self._search.boxes_of(tracked.people)[after]
         overlap = box_iou(predicted[before], around)
@@ -209,23 +190,6 @@ class ChunkTracker:
         if is_predictable and len(before) == len(now.ids):
             return min(2 * step, max_step)
         return max(step // 2, 1)
-
-    def _lose(self, people: Keyframe, boxes: np.ndarray, position: int) -> None:
-        """Remember lost people, expected in boxes (P, 4), for later detections.
-
-        People with a box at the left or right border have left the image.
-        """
-        columns = boxes[:, ::2]
-        inside = (columns > 1) & (columns < self._search.size[0] - 1)
-        rows = np.flatnonzero(inside.all(1))
-        if not len(rows):
-            return
-        people.people.bboxes = boxes
-        self._lost = self._lost.join(people.take(rows))
-        if not any(look > position for look in self._looks):
-            now = self._times[max(position, 0)]
-            again = np.add(now, _SETTINGS.redetect_after)
-            self._looks = [position, *np.searchsorted(self._times, again).tolist()]
 
     def _follow(
         self, now: Keyframe, position: int, boxes: np.ndarray, detects: bool
@@ -249,10 +213,9 @@ class ChunkTracker:
         One keyframe is ``KeyframeSettings.history`` frames before the end, where the
         next chunk measures motion.
         """
-        end = min([self._end, *(x for x in self._looks if x > now.position)])
         if not len(now.ids):
-            return end
-        position = min(now.position + step, end)
+            return self._end
+        position = min(now.position + step, self._end)
         needed = self._end + 1 - _SETTINGS.history
         return needed if now.position < needed < position else position
 
@@ -277,27 +240,6 @@ class ChunkTracker:
         seen = replace(detected.people, scores=np.ones_like(detected.people.scores))
         detected.people = search.find_arms(tracked.position, detected.people, seen)
         return detected.take(search.are_certain(detected.people))
-
-    def _find_lost(self, tracked: Keyframe) -> Keyframe:
-        """Detect the people in a frame, and add new and lost people to the tracked."""
-        search = self._search
-        lost = self._lost
-        boxes, scores = self._redetect(tracked.position, tracked.people)
-        around = np.concatenate([search.boxes_of(tracked.people), lost.people.bboxes])
-        known = np.r_[tracked.ids, lost.ids]
-        ids = self._match(boxes, around, known)
-        rows = ~np.isin(ids, tracked.ids)
-        prior = Prior.unknown(rows.sum())
-        people = search.find(tracked.position, (boxes[rows], scores[rows]), prior)
-        similarity = compare_all(people, tracked.people)
-        is_new = ~(similarity >= _SETTINGS.duplicate_similarity).any(1)
-        is_new &= search.are_certain(people)
-        found = Keyframe(tracked.position, ids[rows], people).take(is_new)
-        self._lost = lost.take(~np.isin(lost.ids, found.ids))
-        if not len(self._lost.ids) or tracked.position >= self._looks[-1]:
-            self._lost = lost.take(_NO_ROWS)
-            self._looks = []
-        return tracked.join(found)
 
     def _predict(self, keyframes: Sequence[Keyframe], position: int) -> np.ndarray:
         """Predict boxes (P, 4) of the last keyframe's people, at constant velocity."""

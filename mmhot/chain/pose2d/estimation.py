@@ -271,7 +271,7 @@ class VideoPoseEstimator:
         times = [frame.time for frame in frames]
         search = PoseSearch(partial(self._estimate, images), images[0].shape[1::-1])
         tracker = ChunkTracker(
-            times,
+            len(frames),
             previous,
             search,
             lambda place, tracked: self._redetect(images[place], tracked),
