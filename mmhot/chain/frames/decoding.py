@@ -41,45 +41,12 @@ _MEAN_TOLERANCE = 0.002
 # Range of the steps between frames, as multiples of the median step. Longer steps are
 # pauses or dropped frames.
 _USUAL_STEPS = 0.25, 1.75
-_MAX_PAUSE = 60.0  # seconds; timestamps that jump forward by more were reset
-_MAX_BACK = 2.0  # frames; timestamps that jump back by more were reset
-_MIN_STEP = 1e-3  # seconds between frames of the same (coarse) timestamp
+_MAX_PAUSE = 60.0  # seconds between frames; longer steps do not count for the rate
+MIN_STEP = 1e-3
+"""Seconds between frames of the same (coarse) timestamp."""
 # Pixels count as square if their aspect ratio differs by less than this from 1: for
 # 854 x 480 encoders state 1280:1281. Other ratios in use differ by .06 and more.
 _SQUARE = 0.01
-
-
-class FileClock:
-    """Convert timestamps of a file to increasing seconds since the first frame.
-
-    Where timestamps restart, as in joined videos, time goes on by one frame:
-
-    >>> clock = FileClock(fps=10)
-    >>> [round(clock(time), 1) for time in (5.0, 5.1, 0.0, 0.1)]
-    [0.0, 0.1, 0.2, 0.3]
-    """
-
-    jump = 0.0  # seconds by which the last timestamp jumped
-
-    def __init__(self, fps: float) -> None:
-        self._step = 1 / fps
-        self._shift = 0.0
-        self._last: float | None = None
-
-    def __call__(self, time: float) -> float:
-        """Convert the timestamp of the next frame, in seconds."""
-        self.jump = 0.0
-        if self._last is None:
-            self._shift = -time
-            self._last = 0.0
-            return self._last
-        passed = time + self._shift - self._last
-        if not -_MAX_BACK * self._step < passed < _MAX_PAUSE:
-            self.jump = passed
-            self._shift += self._step - passed
-            passed = self._step
-        self._last += max(passed, _MIN_STEP)
-        return self._last
 
 
 @dataclass(frozen=True)
@@ -291,7 +258,7 @@ def measure_rate(container: av.container.InputContainer) -> float:
                 if packet.dts is not None:
                     times.append(float(packet.dts * packet.time_base))
     steps = np.diff(times)
-    steps = steps[(steps >= _MIN_STEP) & (steps < _MAX_PAUSE)]
+    steps = steps[(steps >= MIN_STEP) & (steps < _MAX_PAUSE)]
     if not len(steps):
         return stated
     shortest, longest = np.multiply(_USUAL_STEPS, np.median(steps))

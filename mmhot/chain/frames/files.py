@@ -21,6 +21,7 @@ _EARLY = 0.5  # seconds by which a video may end earlier than its file says
 # Relative difference of the given rate from the file's, up to which a video is not slow
 # motion. Rates of 29.97 are given as 30; slow motion begins at 1.25 times.
 _SAME_RATE = 0.02
+_MAX_BACK = 2.0  # frames; timestamps that fall back by more were reset
 
 
 class VideoFile(FrameSource):
@@ -79,7 +80,7 @@ class VideoFile(FrameSource):
         self.num_damaged = 0
         index = 0
         end = 0.0  # timestamp at which the last frame ends, seconds
-        clock = decoding.FileClock(self._rate)
+        last = 0.0  # time of the last frame, seconds
         damage: list[Exception] = []  # errors since the last frame
         with self._open() as container:
             expected = _expected_end(container)
@@ -97,15 +98,21 @@ class VideoFile(FrameSource):
                 is_timed = self._has_timestamps and frame.time is not None
                 time = frame.time if is_timed else index / self._rate
                 end = time + 1 / self._rate
-                shown = clock(time) / self.slowed
-                if clock.jump:
+                if index == 0:
+                    start = time
+                passed = time - start - last
+                if passed < -_MAX_BACK / self._rate:
                     self._warn_once(
-                        '%s: timestamps jump by %.1f s before frame %d: jumps back, or '
-                        'of more than a minute, count as one frame',
-                        clock.jump,
+                        '%s: timestamps fall back by %.1f s before frame %d: this '
+                        'counts as one frame',
+                        -passed,
                         index,
                     )
-                yield Frame(index, shown, self._fitted(image))
+                    start += passed - 1 / self._rate
+                    passed = 1 / self._rate
+                if index:
+                    last += max(passed, decoding.MIN_STEP)
+                yield Frame(index, last / self.slowed, self._fitted(image))
                 index += 1
         if damage:
             reason = decoding.ffmpeg_reason(damage[-1])
