@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,14 +62,14 @@ class Outcome:
         """
         self.people = len(clip.track_ids)
         table = describe_people(clip)
-        say: Callable[[Line], None] = report.say
         if len(table) > _MOST_PEOPLE:
+            for line in table:
+                _LOGGER.info(line)
             text = '%s: %d people, ID %d to %d; {people} chooses them, -v lists them'
-            first, *_, last = clip.track_ids
-            say(ArgumentError(text, clip.name, len(table), first, last))
-            say = _LOGGER.info
+            ends = min(clip.track_ids), max(clip.track_ids)
+            table = [ArgumentError(text, clip.name, len(table), *ends)]
         for line in table:
-            say(line)
+            report.say(line)
         if clip.model and len(clip):
             report.say(describe_camera(clip))
         stem = values.of(OutputOptions).out_dir / clip.name

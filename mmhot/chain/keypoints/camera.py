@@ -98,6 +98,7 @@ class StabilizeCamera(VideoStep):
             return None, lens
         [tracker] = self.observers(footage.frames, people.skeleton)
         seen: Mapping[str, np.ndarray] = people.observed[tracker.name]
+        _warn_of_borders(clip, seen)
         total = len(people.people) - people.first
         if self.camera == 'auto':
             if total < CameraLimits.min_frames:
@@ -214,6 +215,33 @@ def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
         )
     )
     return True
+
+
+def _warn_of_borders(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> None:
+    """Warn of lines that cross the image and stay, with people on both sides.
+
+    ``seen`` has the shares of steps at ``columns`` (W,) and ``rows`` (H,).
+    """
+    boxes = np.concatenate([np.empty((0, 4)), *(x.boxes for x in clip.tracks)])
+    for axis, side in enumerate((clip.width, clip.height)):
+        shares = seen[('columns', 'rows')[axis]]
+        steps = np.flatnonzero(shares > CameraLimits.border_steps)
+        borders = (steps + 0.5) / np.size(shares) * side
+        margin = CameraLimits.border_margin * side
+        before = (boxes[:, [axis + 2]] < borders + margin).sum(0)
+        after = (boxes[:, [axis]] > borders - margin).sum(0)
+        across = len(boxes) - before - after
+        is_border = across < CameraLimits.border_people * np.minimum(before, after)
+        if is_border.any():
+            _LOGGER.warning(
+                ArgumentError(
+                    '%s: a straight border crosses the image at %s %.0f, as of a split '
+                    'screen: people of both sides share no floor; {crop} sees one side',
+                    clip.source or clip.name,
+                    'xy'[axis],
+                    borders[is_border][0],
+                )
+            )
 
 
 def _ankle_paths(clip: Clip2D) -> np.ndarray:

@@ -78,6 +78,13 @@ class CameraLimits:
     # Degrees; largest rotation from the first frame, as keypoints of all frames are
     # mapped to its image plane: at 75 they are 4 focal lengths from its center.
     max_turn: float = 75.0
+    # Borders of split screens. Share of a line's pixels with a step of the brightness,
+    # mean of the frames: edges of walls and floors reach .9 in 24 videos, but people
+    # stand across them; 11 of 18 videos that were joined from two have more.
+    border_steps: float = 0.8
+    # People's boxes across a border, over the ones on the side with fewer; below this
+    border_people: float = 0.2
+    border_margin: float = 0.02  # of the image's side, by which boxes exceed their part
 
 
 @dataclass(frozen=True)

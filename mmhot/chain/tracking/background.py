@@ -56,6 +56,9 @@ class BackgroundSettings:
     min_slope: float = 8.0
     # Fewest edge pixels that show whether the camera moved; with fewer, it is unknown.
     min_edges: int = 40
+    # A step between two pixels exceeds the steps beside it by more than this many gray
+    # levels. Higher values find fewer borders of split screens.
+    min_step: int = 2
 
 
 _SETTINGS = BackgroundSettings()
@@ -115,8 +118,9 @@ class BackgroundTracker(FrameObserver):
     def __init__(self, interval: int = 1) -> None:
         self.name = 'background' if interval == 1 else f'background-{interval}'
         self._interval = interval
-        # Points (N, 4), keyframe, share of inliers and edge difference of each frame
-        self._rows: list[tuple[np.ndarray, int, float, float]] = []
+        # Points (N, 4), keyframe, share of inliers, edge difference, shares of steps by
+        # column (W,) and by row (H,), of each frame
+        self._rows: list[tuple] = []
         self._keyframes: deque[_Keyframe] = deque(maxlen=_SETTINGS.max_keyframes)
 
     def observe(
@@ -143,13 +147,15 @@ class BackgroundTracker(FrameObserver):
             tracked = self._track(view)
         points, keyframe, inliers = tracked
         moved = _compare_edges(self._first, view)
-        self._rows.append((points / zoom, keyframe, inliers, moved))
+        steps = _share_of_steps(view.gray), _share_of_steps(view.gray.T)
+        self._rows.append((points / zoom, keyframe, inliers, moved, *steps))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the background points of the F frames that were tracked.
 
         Returns:
-            dict[str, np.ndarray]: Four arrays, one row per frame:
+            dict[str, np.ndarray]: Four arrays with one row per frame, and two of all
+            frames:
 
             * ``points`` (F, NUM_POINTS, 4) float32: x and y in the keyframe, then x and
               y in the frame, pixels of the video; NaN where there are fewer points.
@@ -160,8 +166,13 @@ class BackgroundTracker(FrameObserver):
             * ``moved`` (F,) float32: gray difference at the edges of the shot's first
               frame, over the least such difference when shifted by a pixel; below 1 if
               the edges are still in place, NaN with too few edges.
+            * ``columns`` (W,): share of the rows in which the brightness has a step at
+              a column of the gray image, mean of all frames; 1 where two videos meet.
+            * ``rows`` (H,): the same of columns, at each row.
         """
-        pairs, keyframe, inliers, moved = [*zip(*self._rows, strict=True)] or [()] * 4
+        pairs, keyframe, inliers, moved, *steps = [*zip(*self._rows, strict=True)] or [
+            ()
+        ] * 6
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
         for row, pair in zip(points, pairs, strict=True):
             row[: len(pair)] = pair
@@ -170,6 +181,8 @@ class BackgroundTracker(FrameObserver):
             keyframe=np.array(keyframe, np.int64),
             inliers=np.array(inliers, np.float32),
             moved=np.array(moved, np.float32),
+            columns=np.sum(steps[0], 0) / max(len(pairs), 1),
+            rows=np.sum(steps[1], 0) / max(len(pairs), 1),
         )
 
     def _track(self, view: _View) -> tuple[np.ndarray, int, float]:
@@ -301,6 +314,15 @@ def _compare_edges(first: _View, now: _View) -> float:
     }
     in_place = differences.pop((0, 0))
     return in_place / max(min(differences.values()), 1e-6)
+
+
+def _share_of_steps(gray: np.ndarray) -> np.ndarray:
+    """Return the share of rows with a step at each column of an image, (W,)."""
+    brightness = gray.astype(np.int16)
+    steps = abs(brightness[:, 2:] - brightness[:, :-2])
+    beside = np.maximum(steps[:, :-8], steps[:, 8:])
+    is_step = steps[:, 4:-4] > beside + _SETTINGS.min_step
+    return np.pad(is_step.mean(0), 5)
 
 
 def _overlap(homography: np.ndarray, gray: np.ndarray) -> float:

@@ -34,7 +34,7 @@ from mmhot.chain.poses.camera import RestoreCamera, stable_keypoints
 from mmhot.chain.poses.foot_lock import LockFeet
 from mmhot.chain.run import Runner
 from mmhot.chain.tracking.background import NUM_POINTS, BackgroundTracker
-from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.lens import Lens
 from mmhot.structures.people import People
 
@@ -163,8 +163,9 @@ def test_background_of_boxes_that_fill_the_image_is_around_the_keypoints(panned)
             np.ones((1, 17)),
         )
         tracker.observe(index, image, people, index == 0)
-    for name, array in tracker.arrays().items():
-        np.testing.assert_array_equal(array, panned[name][:3])
+    arrays = tracker.arrays()
+    for name in ('points', 'keyframe', 'inliers', 'moved'):
+        np.testing.assert_array_equal(arrays[name], panned[name][:3])
 
 
 def lens_of(arrays):
@@ -225,6 +226,44 @@ def test_path_of_a_part_has_the_frames_before(panned, rotated):
     assert (part[:20] == static_path(20)).all()
     assert (part[20:] == whole).all()
     assert lens == other
+
+
+@pytest.mark.parametrize('turned', [False, True], ids=['columns', 'rows'])
+@pytest.mark.parametrize('views', ['two', 'two, person across', 'one', 'one, a bar'])
+def test_borders_of_split_screens_are_a_line_unless_people_cross_them(
+    views, turned, caplog
+):
+    """Two views have a person each; of one view, two people see all."""
+    video = []
+    for image, [[left, top, right, bottom]] in panned_video()[:4]:
+        if views.startswith('two'):
+            image = np.concatenate([image[:, :240], image[::-1, :240] // 8], 1)
+        if views.endswith('bar'):
+            image = np.where(np.arange(480)[:, None] < 72, 0, image).astype(np.uint8)
+        away = 100 if views.endswith('across') else 180
+        boxes = np.float32(
+            [[x, top, x + right - left, bottom] for x in (left - 90, left + away)]
+        )
+        if turned:
+            image, boxes = image.swapaxes(0, 1), boxes[:, [1, 0, 3, 2]]
+        video.append((image, boxes))
+    tracks = [
+        Track2D(
+            number,
+            np.arange(4),
+            np.zeros((4, 17, 2), np.float32),
+            np.ones((4, 17), np.float32),
+            np.stack([boxes[number] for _, boxes in video]),
+        )
+        for number in range(2)
+    ]
+    size = SIZE[::-1] if turned else SIZE
+    clip = Clip2D('video', 'coco-17', tracks, *size, 25.0)
+    footage = footage_of(4, observe(video))
+    StabilizeCamera(camera='rotating').solve(clip, footage)
+    border = f'a straight border crosses the image at {"y" if turned else "x"} 240'
+    assert (border in caplog.text) == (views == 'two')
+    assert ('a straight border' in caplog.text) == (views == 'two')
 
 
 def sway():
