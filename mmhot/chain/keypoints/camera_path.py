@@ -84,7 +84,7 @@ class CameraLimits:
     border_steps: float = 0.8
     # People's boxes across a border, over the ones on the side with fewer; below this
     border_people: float = 0.2
-    border_margin: float = 0.02  # of the image's side, by which boxes exceed their part
+    border_margin: float = 0.02  # by which boxes exceed their view; share of the side
 
 
 @dataclass(frozen=True)
