@@ -135,8 +135,8 @@ def test_clips_after_each_step(skater):
     clip = mmhot.read_keypoints(skater)
     clips = dict(mmhot.steps(clip, pose3d='nanohtnet', without='sides'))
     names = ['corrections', 'people', 'lens', 'joint_corrections', 'confidence']
-    names += ['shift', 'lift', 'errors', 'smoothing', 'bones', 'joints', 'camera_3d']
-    names += ['sizes', 'feet']
+    names += ['shift', 'lift', 'errors', 'smoothing', 'joints', 'camera_3d', 'sizes']
+    names += ['bones', 'feet']
     assert [*clips] == names
     moved = clips['shift'].tracks[0].keypoints - clips['confidence'].tracks[0].keypoints
     np.testing.assert_allclose(moved[np.isfinite(moved)], 5, atol=1e-4)
