@@ -246,9 +246,12 @@ class _LimbStates:
     def change_costs(self) -> np.ndarray:
         """Compute the costs (S, S) of a change between two states.
 
-        Each limb that changes costs the same.
+        Each limb that changes costs the same. The whole body costs as much as one limb.
         """
-        return _COSTS.change * (self._differs @ self._is_of_limb).sum(-1)
+        is_even = self.swapped.all(-1) | ~self.swapped.any(-1)
+        is_whole = self._differs.all(-1) & is_even
+        limbs = (self._differs @ self._is_of_limb).sum(-1)
+        return _COSTS.change * np.where(is_whole, 1, limbs)
 
     def motion_costs(self, part_costs: np.ndarray) -> Iterator[np.ndarray]:
         """Generate costs (S, S, S) of the states in three consecutive frames.
