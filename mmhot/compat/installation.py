@@ -5,17 +5,11 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 
 from mmhot.errors import ArgumentError
 
-# Start of the programs of `python_command`; limits the memory, if there is a limit.
+# Start of the programs of `python_command`
 _SET_PATH = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
-_LIMIT_MEMORY = (
-    'import resource as r; lower = r.getrlimit(r.RLIMIT_AS); '
-    'limit = min([{memory}, *(x for x in lower if x >= 0)]); '
-    'r.setrlimit(r.RLIMIT_AS, (limit, limit)); '
-)
 
 
 def choose_device(name: str | None = None) -> str:
@@ -64,7 +58,7 @@ def check_device(name: str, devices: Sequence[str]) -> None:
     )
 
 
-def python_command(code: str, *arguments: str, memory: int = 0) -> list[str]:
+def python_command(code: str, *arguments: str) -> list[str]:
     """Return a command that runs a program in another process of this Python.
 
     The process imports from the same folders as this one. It ignores the folder in
@@ -73,8 +67,6 @@ def python_command(code: str, *arguments: str, memory: int = 0) -> list[str]:
     Args:
         code (str): Program.
         *arguments: Its ``sys.argv[1:]``.
-        memory (int): Limit of the address space in bytes; a lower limit of this process
-            stays. It has no effect on Windows. Defaults to 0, no limit.
 
     Returns:
         list[str]: Command for :mod:`subprocess`.
@@ -83,11 +75,8 @@ def python_command(code: str, *arguments: str, memory: int = 0) -> list[str]:
 
         subprocess.run(python_command('import mmhot; print(sys.argv)', 'walk.mp4'))
     """
-    start = _SET_PATH
-    if memory and find_spec('resource'):
-        start = _SET_PATH + _LIMIT_MEMORY.format(memory=memory)
     path = json.dumps([folder for folder in sys.path if folder])
-    return [sys.executable, '-I', '-c', start + code, path, *arguments]
+    return [sys.executable, '-I', '-c', _SET_PATH + code, path, *arguments]
 
 
 def list_devices_of_driver() -> list[str]:

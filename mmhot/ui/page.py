@@ -1,7 +1,6 @@
 """The page of ``mmhot ui``: each run is an ``mmhot infer`` in a process of its own."""
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ from mmhot.chain.calls import INFER_COMMAND, LIFT_COMMAND
 from mmhot.chain.formats import FORMATS
 from mmhot.chain.pose2d.options import SPEEDS
 from mmhot.chain.visualization.html import embed_page
-from mmhot.compat.installation import list_devices_of_driver, python_command
+from mmhot.compat.installation import python_command
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.readers.keypoints import has_keypoints
 from mmhot.options import options_of
@@ -37,10 +36,6 @@ _RUN = (
 )
 _SESSION = 'session-'  # prefix of the folders of sessions
 _MINUTES = 60  # minutes after which a run is ended
-# Bytes of addresses that a run without a GPU may reserve, and that each of its threads
-# adds. A GPU's driver reserves more, so runs on GPUs are not limited.
-_MEMORY = 16 << 30
-_MEMORY_OF_THREAD = 1 << 28
 MAX_UPLOAD = 1_000_000_000
 """Largest upload in bytes."""
 SWEEP = 60.0
@@ -95,9 +90,6 @@ class Page:
     def __init__(self, folder: Path, options: Mapping[str, str] = {}) -> None:
         self._folder = folder.resolve()
         self._options = options
-        self._memory = 0
-        if len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu':
-            self._memory = _MEMORY + (os.cpu_count() or 1) * _MEMORY_OF_THREAD
         self._processes: dict[Path, subprocess.Popen] = {}  # runs by folder of session
         # Uploads by folder of the session
         self._uploads: dict[Path, list[Path]] = {}
@@ -217,7 +209,7 @@ class Page:
             (session / 'stderr').open('wb') as stderr,
         ):
             self._processes[session] = subprocess.Popen(
-                python_command(_RUN, str(state), *command, memory=self._memory),
+                python_command(_RUN, str(state), *command),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
