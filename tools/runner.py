@@ -303,6 +303,8 @@ def naming_config(config: Config) -> Iterator:
             names = {name for x in _registries() for name in x.module_dict}
             text = f'nothing is registered as {unknown[1]!r}'
             hint = did_you_mean(unknown[1], sorted(names))
+        elif isinstance(error, KeyError):  # for example the monitored metric
+            text = f'there is no {text}'
         elif 'unexpected keyword' in text:
             hint = '; _delete_=True leaves out the arguments of a base config'
         raise ValueError(f'{config.filename}: {text}{hint}') from error

@@ -127,7 +127,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
                 *('{config}', '--cfg-options', 'default_hooks.checkpoint.save_best=a'),
                 'default_hooks.checkpoint.rule=less',
             ],
-            "'a' is monitored, but not measured",
+            "there is no 'a'",
         ),
         (['{runtime}'], '{runtime}: this config has no model'),
     ],
