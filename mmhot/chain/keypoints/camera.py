@@ -22,7 +22,6 @@ from mmhot.chain.keypoints.camera_path import (
 from mmhot.chain.pose2d.footage import Footage, VideoStep
 from mmhot.errors import ArgumentError
 from mmhot.geometry.rotations import rotation_matrices
-from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Camera, Lens, ideal_pixels
 
@@ -203,13 +202,12 @@ def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
     path = _solve(clip, seen, clip.lens)
     if shows_static(path, seen['keyframe']):
         return True
-    if not seems_static(path, seen['moved'], _ankle_paths(clip)):
+    if not seems_static(path, seen['moved']):
         return False
     _LOGGER.warning(
         ArgumentError(
-            '%s: the background has little texture, but it stays in place, or the feet '
-            'of standing people do: the camera counts as static; give {camera=%r} if '
-            'it is carried',
+            '%s: the background has little texture, but it stays in place: the camera '
+            'counts as static; give {camera=%r} if it is carried',
             clip.source or clip.name,
             'moving',
         )
@@ -242,20 +240,6 @@ def _warn_of_borders(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> None:
                     borders[is_border][0],
                 )
             )
-
-
-def _ankle_paths(clip: Clip2D) -> np.ndarray:
-    """Measure how far ankles move in half a second, in heights of the person, (N,)."""
-    joints = get_skeleton(clip.skeleton).joints
-    ankles = [index for index, x in enumerate(joints) if part_of(x) == 'ankle']
-    span = max(round(clip.fps / 2), 1)  # frames of half a second
-    paths = [np.empty(0)]
-    for track in clip.tracks:
-        rows = track.keypoints[:, ankles]
-        passed = np.linalg.norm(rows[span:] - rows[:-span], axis=-1)
-        heights = np.ptp(track.boxes[:, 1::2], axis=1)
-        paths.append((passed / np.median(heights)).ravel())
-    return np.concatenate(paths)
 
 
 def stabilize(

@@ -66,15 +66,9 @@ class CameraLimits:
     # Edges are still if they differ less in place than this share of the difference a
     # pixel aside. Higher values call more cameras static.
     max_moved: float = 0.6
-    # Share of frames that have edges, and share of frames in which they are still, of a
-    # static camera. Higher values call fewer cameras static.
+    # Share of frames with edges that are still, of a static camera. Higher values call
+    # fewer cameras static.
     min_still: float = 0.9
-    # Without edges, standing feet decide. Heights of the person; an ankle that moves
-    # less within half a second stands. Higher values call more cameras static.
-    max_ankle_path: float = 0.02
-    # Share of half seconds in which ankles stand before a static camera. Higher values
-    # call fewer cameras static.
-    min_standing: float = 0.5
     # Degrees; largest rotation from the first frame, as keypoints of all frames are
     # mapped to its image plane: at 75 they are 4 focal lengths from its center.
     max_turn: float = 75.0
@@ -383,27 +377,22 @@ def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
     return bool(shown and path.is_static and not path.moves)
 
 
-def seems_static(path: CameraPath, moved: np.ndarray, ankles: np.ndarray) -> bool:
+def seems_static(path: CameraPath, moved: np.ndarray) -> bool:
     """Return whether a camera seems static though the background has little texture.
 
-    The edges of the background stay in place or, if there are none, the ankles of
-    standing people do. Frames with enough points must not show another motion.
+    The edges of the background stay in place. Frames with enough points must not show
+    another motion.
 
     Args:
         path (CameraPath): Fitted path of the camera.
         moved (np.ndarray): Difference of edges in each frame, (F,), NaN without edges,
             see :mod:`mmhot.chain.tracking.background`.
-        ankles (np.ndarray): Distances that ankles move within half a second, in heights
-            of the person, (N,) in any order.
     """
     unknown = ~np.isfinite(path.errors) | (path.inliers < _LIMITS.min_inliers)
     known = CameraPath(*(values[~unknown] for values in vars(path).values()))
     if unknown.mean() <= _LIMITS.max_failed or known.moves or not known.is_static:
         return False
-    if np.isfinite(moved).mean() >= _LIMITS.min_still:
-        return bool((moved <= _LIMITS.max_moved).mean() >= _LIMITS.min_still)
-    standing = ankles <= _LIMITS.max_ankle_path
-    return bool(standing.sum() > _LIMITS.min_standing * max(len(ankles), 1))
+    return bool((moved <= _LIMITS.max_moved).mean() >= _LIMITS.min_still)
 
 
 def describe_path(path: np.ndarray) -> str:
