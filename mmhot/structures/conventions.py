@@ -16,11 +16,9 @@ axis up         people stand; a floor is at zero; people  an error asks     axes
                 are in front of a camera
 handedness      knees bend forwards                       right-handed      axes
 positions       the pelvis leaves the origin              unknown           root_3d
-unit of         a plausible distance from the origin      unit of the       (convert
-translations                                              joints            them)
 ==============  ========================================  ================  ===========
 
-The last four, which need several of them together, are in
+The last three, which need several of them together, are in
 :mod:`mmhot.structures.pose_arrays`.
 """
 

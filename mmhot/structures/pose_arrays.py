@@ -4,16 +4,12 @@ Tools write poses in meters, centimeters or millimeters, relative to the pelvis,
 camera or to a floor, with y down, y up or z up, right-handed or left-handed. Few files
 state which. :func:`arrange_poses` finds out in this order:
 
-1. Unit of joints: bones show the height of bodies, in the median of a file. Up to 30 it
-   is in meters, up to 500 in centimeters, and above in millimeters.
-2. Unit of translations: with 2D keypoints, people are as far away as their size in the
-   image says. Otherwise it is the unit of the joints, unless people would be nearer
-   than 2 cm or farther than 100 m; then it is one in which they are 1 to 100 m away.
-   If standing feet would move, a line in the log asks.
-3. Axes: as stated, or those in which people stand
+1. Unit: bones show the height of bodies, in the median of a file. Up to 30 it is in
+   meters, up to 500 in centimeters, and above in millimeters.
+2. Axes: as stated, or those in which people stand
    (:func:`mmhot.structures.conventions.up_axes`).
-4. Handedness: as stated, or such that knees bend forwards.
-5. Positions: without translations, they are unknown if the pelvis stays at the origin,
+3. Handedness: as stated, or such that knees bend forwards.
+4. Positions: without translations, they are unknown if the pelvis stays at the origin,
    or if people are seen in pixels but are not in front of the camera.
 
 One line says what was read, and arguments replace what was guessed.
@@ -63,9 +59,6 @@ _CENTERED = 0.02
 # Meters; people who are seen in pixels are at least this far in front of the camera.
 # Higher values know fewer positions.
 _MIN_DEPTH = 0.5
-# Meters; smallest and largest distance of people from the origin in the unit that is
-# chosen for their translations.
-_PLACED = (1.0, 100.0)
 _UP = {'camera': 'y down', 'y-up': 'y up'}  # directions of axes; z up in others
 # Column that is negated to make left-handed axes right-handed; x in other axes.
 _MIRRORED = {'camera': 2, 'y-up': 2}
@@ -170,13 +163,10 @@ class _GivenPoses:
         return np.where(np.isnan(stature), extent, stature)
 
     def find_roots(self) -> None:
-        """Add translations, which may have another unit than the joints, in meters."""
+        """Add translations, which have the unit of the joints, in meters."""
         given = self._rows.root_3d
         shifts = np.zeros(self.pelvis.shape) if given is None else given
-        unit = _unit_of_shifts(shifts, self.units_per_meter)
-        if unit != self.units_per_meter:
-            self._warn('%s: translations are read as %s', _UNITS[unit])
-        self.roots = self.pelvis + shifts / unit
+        self.roots = self.pelvis + shifts / self.units_per_meter
 
     def recognize_axes(self) -> str:
         """Return the axes in which people stand, or the usual ones of a file format."""
@@ -250,26 +240,3 @@ class _GivenPoses:
     def _warn(self, text: str, *values: object) -> None:
         """Log a line that begins with the clip's name."""
         _LOGGER.warning(ArgumentError(text, self._name, *values))
-
-
-@ignored_warnings()  # NumPy warns of people without translations
-def _unit_of_shifts(shifts: np.ndarray, usual: int) -> int:
-    """Choose the unit of translations.
-
-    Args:
-        shifts (np.ndarray): Translations, (N, 3); NaN where unknown.
-        usual (int): Number of the joints' units in a meter.
-
-    Returns:
-        int: Number of the translations' units in a meter.
-
-    People who are 4,000 of an unknown unit away are at 4 m if that is millimeters.
-
-    >>> _unit_of_shifts(np.array([[0.0, 0.0, 4000.0]]), usual=1)
-    1000
-    """
-    distance = np.nanmedian(np.linalg.norm(shifts, axis=1))
-    least, most = _PLACED
-    if distance and not _CENTERED <= distance / usual <= most:
-        return next((x for x in (1, 1000, 100) if least <= distance / x <= most), usual)
-    return usual

@@ -310,24 +310,6 @@ def test_units_are_those_of_people(scale, unit, way, plain, tmp_path, caplog):
     assert re.search(f', {unit}imeters, .*; bones of people show {unit}', warning)
 
 
-@pytest.mark.parametrize(
-    ('joints', 'roots', 'line'),
-    [
-        (1, 1000, 'translations are read as millimeters'),
-        (1, 100, 'translations are read as centimeters'),
-        (1000, 1, 'translations are read as meters'),
-    ],
-)
-def test_translations_may_have_another_unit(joints, roots, line, plain, caplog):
-    places = camera(WORLD)
-    hips = places[:, :, 0].copy()
-    relative = places - hips[:, :, None]
-    arrays = dict(keypoints_3d=joints * relative, root_3d=roots * hips)
-    clip = Clip3D.from_arrays(**arrays, fps=FPS, axes='camera')
-    assert apart(mmhot.refine(clip), plain).max() < 0.01
-    assert line in caplog.text
-
-
 @pytest.mark.parametrize('factor', [0.3, 0.75, 1.1])
 def test_people_of_unusual_height_are_one_line(factor, caplog):
     Clip3D.from_arrays(factor * WORLD[:, :1], FPS, axes='world')
