@@ -23,7 +23,8 @@ from mmhot.skeletons.metainfo import read_metainfo
 
 _TRUNK = {'left_shoulder', 'right_shoulder', 'left_hip', 'right_hip'}
 _ELBOWS = {'left_elbow', 'right_elbow'}
-_MIXAMO = re.compile(r'^mixamorig\d*:?')  # prefix of the names of its joints
+# Names of characters before the ones of their joints, such as "Skeleton 001:" of Motive
+_CHARACTER = re.compile(r'^(.*:|mixamorig\d*|bip\d+(?=[ _]))', re.IGNORECASE)
 ANKLE_HEIGHT = 0.08
 """Height of ankles above the floor, meters."""
 
@@ -360,7 +361,7 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
         tuple[Skeleton, list[int]] | None: The skeleton, and the index of each of its
         joints among the names, -1 if it is missing; None if no skeleton fits.
     """
-    spelled = [spell_joint(_MIXAMO.sub('', name)) for name in names]
+    spelled = [spell_joint(_CHARACTER.sub('', name)) for name in names]
     renamed = [RIG_NAMES.get(x.replace('_', ''), x) for x in spelled]
     skeletons: Iterable[Skeleton] = SKELETONS.values()
     if _ELBOWS.isdisjoint(spelled) and {*renamed} >= _TRUNK | _ELBOWS:

@@ -213,6 +213,16 @@ RIGS = {
         'Shoulder UArm FArm Hand Thigh Shin Foot Toe',
         'Hip Neck Head',
     ),
+    'Motive, several': (
+        *('Skeleton 001:{S}{}', '{}_{}'),
+        'Shoulder UArm FArm Hand Thigh Shin Foot Toe',
+        'Skeleton_001:Hip Skeleton_001:Neck Skeleton_001:Head',
+    ),
+    '3ds Max': (
+        *('Bip01 {S} {}', '{}_{}'),
+        'Clavicle UpperArm Forearm Hand Thigh Calf Foot Toe',
+        'Bip01_Pelvis Bip01_Neck Bip01_Head',
+    ),
     'ARKit': (
         *('{side}_{}_joint', '{}_{}'),
         'shoulder_1 arm forearm hand upLeg leg foot toes',
