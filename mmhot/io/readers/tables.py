@@ -285,37 +285,34 @@ def _rows_of_markers(
 ) -> Rows:
     """Build rows from markers, perhaps with scores, (T, M, 3 or 4).
 
-    Labels such as ``Ann:nose`` name subjects, which become tracks. If some markers have
-    labels, the others are left out.
+    Labels such as ``Ann:nose`` name subjects: the one with most markers is read. If
+    some markers have labels, the others are left out.
     """
-    if named := [n for n, label in enumerate(labels) if label]:
-        points = points[:, named]
-        labels = [labels[n] for n in named]
-    markers: dict[str, dict[str, int]] = {}
-    for marker, label in enumerate(labels):
-        subject, _, name = label.rpartition(':')
-        markers.setdefault(subject, {})[name] = marker
-    # Subjects with few of these markers are props.
-    shared = max(markers.values(), key=len).keys()
-    subjects = [x for x in markers if len(markers[x].keys() & shared) > len(shared) / 2]
-    if len(subjects) < 2 or track is not None:
-        scores = points[..., 3] if points.shape[-1] > 3 else None
-        return Rows(
-            points[..., :3],
-            scores,
-            frame,
-            track,
-            joint_names=_names_of(labels),
-            **stated,
-        )
-    names = [*dict.fromkeys(name for x in subjects for name in markers[x])]
-    places = [[markers[x].get(name, -1) for name in names] for x in subjects]
-    lacking = np.full_like(points[:, :1], np.nan)
-    people = np.append(points, lacking, axis=1)[:, places]
-    frame = np.arange(len(points)) if frame is None else frame
-    ids = np.tile(subjects, len(points))
-    frame = np.repeat(frame, len(subjects))
-    return _rows_of_markers(np.concatenate(people), names, frame, ids, **stated)
+    subjects = [label.rpartition(':')[0] for label in labels if label]
+    if subjects:
+        chosen = max(subjects, key=subjects.count)
+        others = sorted({*subjects} - {chosen, ''})
+        if others:
+            _LOGGER.warning(
+                'markers of %s are read, not of %s: one subject a file is read',
+                chosen,
+                ', '.join(others),
+            )
+        kept = [
+            n
+            for n, label in enumerate(labels)
+            if label and label.rpartition(':')[0] == chosen
+        ]
+        points = points[:, kept]
+        labels = [labels[n] for n in kept]
+    return Rows(
+        points[..., :3],
+        points[..., 3] if points.shape[-1] > 3 else None,
+        frame,
+        track,
+        joint_names=_names_of(labels),
+        **stated,
+    )
 
 
 def _meters(unit: str) -> float:
