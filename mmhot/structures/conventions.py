@@ -54,8 +54,9 @@ _MIN_STEP = 0.05
 # of standing people: .035 to .059 (90 %) in rendered people, and eyes .013 to .030 in
 # detected ones. 0.03 and 0.04 recognize the same orders.
 _MIN_HEAD = 0.035
-# Share of the body's height; shoulders, and hips, of standing people differ by at most
-# this. Higher values find more standing people.
+_EYES = 'left_eye', 'right_eye'
+# Share of the body's height; shoulders, hips and eyes of standing people differ by at
+# most this. Higher values find more standing people.
 _MAX_TILT = 0.12
 # Share of frames in which people stand; an order of joints with more is kept. Higher
 # values examine more orders.
@@ -240,7 +241,10 @@ def _stand(heights: np.ndarray, skeleton: Skeleton, min_steps: int = 3) -> np.nd
     levels = _by_level(heights, skeleton)
     span = np.nanmax(heights, 1) - np.nanmin(heights, 1)
     steps = -np.diff([level.mean(1) for level in levels], axis=0) / span
-    is_level = [~(np.ptp(x, axis=1) > _MAX_TILT * span) for x in levels[1:3]]
+    pairs = levels[1:3]
+    if {*_EYES} <= {*skeleton.joints}:  # PoseTrack18's neck and top of the head
+        pairs.append(heights[:, skeleton.indices(_EYES)])
+    is_level = [~(np.ptp(x, axis=1) > _MAX_TILT * span) for x in pairs]
     is_known = np.isfinite(steps)
     is_down = (steps > _MIN_STEP) | ~is_known
     if {'head_top', 'nose'} <= {*skeleton.joints}:

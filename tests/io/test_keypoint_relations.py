@@ -112,8 +112,11 @@ def test_tops_of_heads_are_above_noses(caplog):
     assert 'in the order of coco-17, not of h36m-17' in caplog.text
     caplog.clear()
     points[:, 2, 1] = points[:, 0, 1] - 0.04 * np.ptp(points[..., 1], 1)
+    points[:, 1] = points[:, 5:7].mean(1)
     conventions.ask_about_order(points, get_skeleton('posetrack18-17'), 'clip')
     assert not caplog.messages
+    conventions.ask_about_order(points, get_skeleton('coco-17'), 'clip')
+    assert 'in the order of posetrack18-17, not of coco-17' in caplog.text
 
 
 @pytest.mark.parametrize('noise', [0, 0.01])
