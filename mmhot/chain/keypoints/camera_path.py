@@ -74,7 +74,7 @@ class CameraLimits:
     max_turn: float = 75.0
     # Borders of split screens. Share of a line's pixels with a step of the brightness,
     # mean of the frames: edges of walls and floors reach .9 in 24 videos, but people
-    # stand across them; 11 of 18 videos that were joined from two have more.
+    # stand across them; 10 of 17 videos that were joined from two have more.
     border_steps: float = 0.8
     # People's boxes across a border, over the ones on the side with fewer; below this
     border_people: float = 0.2
