@@ -1,9 +1,7 @@
 """Atomic writes: files that are replaced as a whole or not at all."""
 
 import os
-import re
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,8 +9,6 @@ from typing import TextIO
 
 from mmhot.errors import escape, one_line
 
-_TEMPORARY = re.compile(r'\.mmhot-[0-9a-f]{8}(\.|$)')
-_DAY = 86_400.0  # seconds; temporary files of older runs are deleted
 CACHE_FOLDER = '.mmhot-cache'
 """Folder of intermediate results, in the folder of results."""
 
@@ -60,15 +56,6 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
                 f'cannot write {escape(path)}: {one_line(error.strerror or error)}'
             ) from error
         raise
-
-
-def sweep(folder: Path) -> None:
-    """Delete temporary files of killed runs that are older than a day."""
-    for path in folder.glob('.mmhot-*'):
-        with suppress(OSError):
-            is_old = time.time() - path.stat().st_mtime > _DAY
-            if is_old and _TEMPORARY.match(path.name) and path.is_file():
-                path.unlink()
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from mmhot.errors import ArgumentError
-from mmhot.io.atomic import CACHE_FOLDER, sweep
 
 
 def check_targets(
@@ -52,8 +51,6 @@ def results_folder(
 ) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
 
-    Temporary files of killed runs in it are deleted.
-
     Args:
         folder (Path): The folder.
         targets (Iterable): See :func:`check_targets`.
@@ -74,8 +71,6 @@ def results_folder(
         raise ArgumentError(
             '{out_dir}: cannot write to %s: %s', folder, error.strerror
         ) from error
-    sweep(folder)
-    sweep(folder / CACHE_FOLDER)
     try:
         yield
     finally:

@@ -1,7 +1,6 @@
 """Readers of 2D keypoints, and files of lifted clips."""
 
 import json
-import os
 import subprocess
 import sys
 
@@ -19,10 +18,8 @@ from clip_files import (
 )
 from paths import DATA
 
-from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import write_json
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.io.results import results_folder
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import to_axes
 
@@ -306,21 +303,3 @@ def test_z_up_axes_are_converted_and_back():
     back = to_axes(up, 'camera')
     np.testing.assert_array_equal(back.keypoints_3d, clip.keypoints_3d)
     assert back.axes == 'camera'
-
-
-def test_temporary_files_of_killed_runs_are_deleted_after_a_day(tmp_path):
-    names = ['.mmhot-0123abcd.mp4', '.mmhot-01234567', '.mmhot-x.mp4', 'a.npz']
-    cache = tmp_path / CACHE_FOLDER
-    folders = tmp_path, cache, tmp_path / '.mmhot-89abcdef'
-    files = [x / name for x in folders for name in names]
-    for age, file in [*enumerate(files)]:
-        file.parent.mkdir(exist_ok=True)
-        file.touch()
-        young = file.with_name(f'.mmhot-{age:08x}.npz')
-        young.touch()
-        os.utime(file, (0, 0))
-        files.append(young)
-    with results_folder(tmp_path, [], []):
-        pass
-    gone = [x for x in files if not x.exists()]
-    assert gone == [x / name for x in folders[:2] for name in names[:2]]
