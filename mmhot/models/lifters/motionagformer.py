@@ -8,6 +8,7 @@ neighbors follow its own code; HoT's copy has four of each.
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from mmhot.models.layers.attention import Attention, received_attention
 from mmhot.models.layers.blocks import MLP, PositionTable, fuse_streams
 from mmhot.models.lifters.graph_conv import KeypointGraphConv, SimilarFrameGraphConv
 from mmhot.models.lifters.host import Host
+from mmhot.models.tokens.selection import spread_frames
 from mmhot.skeletons.joints import Skeleton, configured_skeleton
 
 
@@ -142,6 +144,7 @@ class MotionAGFormer(Host):
             for length in self.hourglass.lengths
         )
         self.norm = nn.LayerNorm(embed_dims)
+        self.register_load_state_dict_pre_hook(_fit_norms)
 
     def tokenize(self, x: Tensor) -> Tensor:
         """Embed 2D poses ``(B, T, K, 3)`` as tokens ``(B, T, K, C)``."""
@@ -150,3 +153,29 @@ class MotionAGFormer(Host):
     def before_recovery(self, x: Tensor) -> Tensor:
         """Normalize tokens ``(B, T, K, C)``."""
         return self.norm(x)
+
+
+def _fit_norms(
+    backbone: MotionAGFormer, state_dict: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Fit the norms of weights that were trained on more frames, before loading.
+
+    Norms have one value for each frame, (T,); values of evenly spread frames are kept.
+    """
+    for name, module in backbone.named_modules():
+        if not isinstance(module, SimilarFrameGraphConv):
+            continue
+        length = module.norm.num_features
+        before = 0
+        for part in ('weight', 'bias', 'running_mean', 'running_var'):
+            key = f'{prefix}{name}.norm.{part}'
+            values = state_dict.get(key)
+            if values is not None and backbone.num_frames >= len(values) > length:
+                before = len(values)
+                state_dict[key] = values[spread_frames(before, length)]
+        if before:
+            print_log(
+                f'{prefix}{name}.norm: values of {length} of {before} frames are kept, '
+                'spread evenly',
+                'current',
+            )

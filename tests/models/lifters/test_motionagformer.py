@@ -4,8 +4,11 @@ import official_weights
 import pytest
 import torch
 from published import HALF, PARITY, build_published, load_fixture
+from torch import nn
 
+from mmhot.models.lifters import motionagformer
 from mmhot.models.lifters.graph_conv import SimilarFrameGraphConv
+from mmhot.models.lifters.motionagformer import MotionAGFormer
 from tools.model_converters.conversion import convert_published
 
 TINY = {'num_frames': 9, 'embed_dims': 16, 'depth': 3, 'num_heads': 2}
@@ -109,6 +112,24 @@ def test_still_windows_give_the_same_alone_and_in_a_batch(num_frames, neighbors)
     torch.testing.assert_close(together[:3, -1], together[:3, 0], rtol=0, atol=2e-5)
     with_gradients = mixer(x.requires_grad_()).detach()
     torch.testing.assert_close(with_gradients, together, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize('before', [None, 5])
+def test_weights_of_more_frames_start_an_hourglass(before, monkeypatch):
+    logged = []
+    monkeypatch.setattr(motionagformer, 'print_log', lambda *log: logged.append(log[0]))
+    pruner = dict(HOT['pruner'], num_keep=before)
+    settings = HOT if before is None else {**HOT, 'pruner': pruner}
+    source = MotionAGFormer(**TINY, **({} if before is None else settings))
+    norm = source.layers[1].graph[1].mixer.norm
+    nn.init.normal_(norm.weight)
+    started = MotionAGFormer(**TINY, **HOT)
+    started.load_state_dict(source.state_dict(), strict=False)
+    own = started.layers[1].graph[1].mixer.norm
+    spread = [0, 2, 4] if before else [0, 4, 8]
+    torch.testing.assert_close(own.weight, norm.weight[spread])
+    frames = f'values of 3 of {before or 9} frames are kept, spread evenly'
+    assert f'layers.1.graph.1.mixer.norm: {frames}' in logged
 
 
 def test_defaults_are_those_of_the_published_code_of_either_source():
