@@ -297,7 +297,9 @@ def test_base_installation_lifts_a_video_without_pytorch(
     said = run(path / 'mmhot', 'export', 'gtpt-t', '--out', 'x', code=2)
     # environments of uv have no pip
     pip = rf'(uv pip|{path}/python -m pip) install '
-    assert re.match(f'mmhot export: error: this needs torch: {pip}', said)
+    assert re.match(
+        f'mmhot export: error: this needs torch: in the clone of mmhot, {pip}', said
+    )
     assert said.endswith(' --no-deps mmpose==1.3.2\n')
 
 
