@@ -238,9 +238,8 @@ def _find_used(annotations: list[dict], visibility: np.ndarray) -> np.ndarray:
     """Mark the annotations that training uses, (N,), by visibilities (N, K)."""
     used = np.array([not ann.get('iscrowd') for ann in annotations])
     used &= [ann.get('num_keypoints', 1) != 0 for ann in annotations]
-    return used & ~(visibility <= 0).all(
-        1
-    )  # a visibility of NaN is used: it is a fault
+    # A visibility of NaN is used: it is a fault.
+    return used & ~(visibility <= 0).all(1)
 
 
 def _unit_faults(

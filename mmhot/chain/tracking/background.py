@@ -170,9 +170,8 @@ class BackgroundTracker(FrameObserver):
               a column of the gray image, mean of all frames; 1 where two videos meet.
             * ``rows`` (H,): the same of columns, at each row.
         """
-        pairs, keyframe, inliers, moved, *steps = [*zip(*self._rows, strict=True)] or [
-            ()
-        ] * 6
+        columns = zip(*self._rows, strict=True) if self._rows else [()] * 6
+        pairs, keyframe, inliers, moved, *steps = columns
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
         for row, pair in zip(points, pairs, strict=True):
             row[: len(pair)] = pair
