@@ -41,7 +41,7 @@ help:
 	@echo 'make clean     remove .venv and all other build results'
 	@echo 'Settings: PYTHON=3.13, VENV=FOLDER, TORCH=cpu or cuda, LOCK=numpy1, EXTRAS=mmpose,ui'
 
-DEMO := npz,json,bvh,glb,trc,mot,html,mp4,png
+DEMO := npz,json,bvh,glb,trc,mot,html,mp4
 
 demo: setup
 	$(BIN)/mmhot infer demo/walk.mp4 demo/dance.mp4 --out-dir outputs/demo \

@@ -80,12 +80,6 @@ def _write_mp4(clip: Clip3D, file: Path, export: Export) -> None:
     render_video(clip, file, export)
 
 
-def _write_png(clip: Clip3D, file: Path, export: Export) -> None:
-    from mmhot.chain.visualization.summary_image import render_summary_image  # OpenCV
-
-    render_summary_image(clip, file, export)
-
-
 _of_people = partial(Format, world=True, of_people=True)
 _per_person = partial(Format, world=True, per_person=True)
 FORMATS = {
@@ -141,12 +135,6 @@ FORMATS = {
         world=True,
         options=(VideoOptions,),
     ),
-    'png': Format(
-        _write_png,
-        'frames side by side, as one image',
-        world=True,
-        options=(VideoOptions,),
-    ),
     'rrd': Format(
         rerun.write_recording,
         'a recording, for Rerun',
@@ -159,6 +147,7 @@ OTHER_FORMATS = {
     'fbx': ': write glb, which Blender converts (docs/animation.md)',
     'usd': ': write glb, which Blender converts (docs/animation.md)',
     'vrm': ': write bvh, which moves characters in this format',
+    'png': ': write html, whose viewer saves what it shows as PNG',
 }
 """Formats that are not written, and a hint for each."""
 

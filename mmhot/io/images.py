@@ -9,7 +9,6 @@ import numpy as np
 import PIL
 
 from mmhot.errors import escape, ignored_warnings, require_file
-from mmhot.io.atomic import replacing
 
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read."""
@@ -125,14 +124,6 @@ def read_focal_35mm(path: Path) -> float | None:
 def _exif_of(image: Any) -> Any:
     # PngImageFile.getexif would decode the image.
     return PIL.Image.Image.getexif(image)
-
-
-def write_png(path: str | Path, image: np.ndarray) -> None:
-    """Write an image, BGR, uint8 (H, W, 3), as a PNG file."""
-    from PIL import Image
-
-    with replacing(path) as temporary:
-        Image.fromarray(image[..., ::-1]).save(temporary, 'PNG', compress_level=9)
 
 
 def open_media(file: str, **settings: Any) -> Any:

@@ -611,7 +611,7 @@ class Clip3D:
                 Formats with one person per file write ``NAME_person0.bvh`` and so on if
                 there are several people.
             video (str | Path | Iterable, optional): Video, or its images, behind the
-                keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
+                keypoints in ``.html``, ``.mp4`` and ``.rrd``.
             **options (object): Axes, body heights and so on, see
                 :class:`mmhot.chain.options.ExportOptions`.
 

@@ -21,7 +21,7 @@ from mmhot.structures.lens import Lens
 # Poses are the same, as these choose where they are computed.
 NEUTRAL = {'device', 'backend'}
 # Formats that take seconds, need an extra, or a walk of several steps.
-SLOW_OR_EXTRA = {'mp4', 'png', 'rrd', 'c3d', 'gait.csv', 'cycles.csv'}
+SLOW_OR_EXTRA = {'mp4', 'rrd', 'c3d', 'gait.csv', 'cycles.csv'}
 ANOTHER = 'nanohtnet_81frm-keep9_cmu-wild'
 # Another value than the default of each option.
 VALUES = dict(

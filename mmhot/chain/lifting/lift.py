@@ -187,7 +187,7 @@ def _warn_of_undetected_legs(poses: Clip3D) -> None:
     tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
     if tracks:
         _LOGGER.warning(
-            '%s: the legs of %s are not detected: .html, .mp4 and .png do not show '
+            '%s: the legs of %s are not detected: .html and .mp4 do not show '
             'them, in other files they hang down; they do not count for the floor',
             poses.name,
             list_people(tracks),

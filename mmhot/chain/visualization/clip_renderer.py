@@ -80,20 +80,16 @@ class ClipRenderer:
         start, stop = np.searchsorted(self.clip.frame, [frame, frame + 1])
         return slice(int(start), int(stop))
 
-    def draw_2d(
-        self, image: np.ndarray, frame: int, scale: float, corner=(0.0, 0.0)
-    ) -> None:
-        """Draw the 2D keypoints of a frame on the video's image, or on a part of it.
+    def draw_2d(self, image: np.ndarray, frame: int, scale: float) -> None:
+        """Draw the 2D keypoints of a frame on the video's image.
 
         Args:
             image (np.ndarray): Drawn on, BGR, uint8 (H, W, 3).
             frame (int): Number of the frame.
             scale (float): Pixels of ``image`` for a pixel of the video.
-            corner (tuple[float, float]): Pixel (x, y) of the video in the upper left
-                corner of ``image``. Defaults to the video's corner.
         """
         rows = self.rows(frame)
-        pixels = (self.clip.keypoints_2d[rows] - corner) * scale
+        pixels = self.clip.keypoints_2d[rows] * scale
         pixels[self.undetected[rows]] = np.nan
         sizes = self._pixels_per_meter[rows, None] * scale
         sizes = np.broadcast_to(sizes, pixels.shape[:2])

@@ -29,9 +29,9 @@ class WriterOptions(Options):
 class VideoOptions(WriterOptions):
     """Options of the video in files."""
 
-    no_video: Annotated[bool, 'leave the video out of .html, .mp4, .png, .rrd'] = False
+    no_video: Annotated[bool, 'leave the video out of .html, .mp4, .rrd'] = False
     blur_heads: Annotated[
-        bool, 'blur the heads of all detected people in .html, .mp4, .png, .rrd'
+        bool, 'blur the heads of all detected people in .html, .mp4, .rrd'
     ] = False
 
     def __post_init__(self) -> None:

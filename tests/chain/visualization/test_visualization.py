@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import av
-import cv2
 import numpy as np
 import pytest
 from rendered_clips import H36M, joined, make_clip, rendered
@@ -16,7 +15,6 @@ from mmhot.chain.visualization import drawing
 from mmhot.chain.visualization.camera import fit_camera, place_on_floor, view_axes
 from mmhot.chain.visualization.clip_renderer import ClipRenderer
 from mmhot.chain.visualization.fading import doubts, undetected
-from mmhot.chain.visualization.summary_image import render_summary_image
 from mmhot.chain.visualization.video import render_video
 from mmhot.io.lifted import read_lifted
 from mmhot.io.writers.export import Export
@@ -155,15 +153,14 @@ def test_all_outputs_of_a_run_have_one_floor(tmp_path, monkeypatch, box):
         return drawn[-1]
 
     monkeypatch.setattr('mmhot.chain.visualization.clip_renderer.place_on_floor', spy)
-    files = [tmp_path / f'a.{name}' for name in ('npz', 'mp4', 'png')]
+    files = [tmp_path / f'a.{name}' for name in ('npz', 'mp4')]
     for file in files:
         both.save(file, axes='world')
     heights = read_lifted(files[0]).places()[..., 2] - ANKLE_HEIGHT
     lowest = [np.median(heights[both.track == track].min(1)) for track in (0, 1)]
     assert abs(lowest[1] - lowest[0] - box) < 0.15
-    assert len(drawn) == 2
-    for points, _ in drawn:
-        np.testing.assert_allclose(points[..., 2], heights, atol=1e-5)
+    assert len(drawn) == 1
+    np.testing.assert_allclose(drawn[0][0][..., 2], heights, atol=1e-5)
 
 
 def test_camera_of_videos_follows_people_and_shows_each_of_them():
@@ -253,29 +250,11 @@ def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):
     assert faded[0, knee] == 1
 
 
-def test_summary_image_is_cropped_to_the_people_of_each_frame(tmp_path):
-    clip, path = rendered('walk'), tmp_path / 'summary.png'
-    red = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
-    # the video ends before the third of the six frames
-    footage = [Frame(number, number / clip.fps, red) for number in range(50)]
-    render_summary_image(clip, path, Export(footage))
-    image = cv2.imread(str(path))
-    cells = [np.split(row, 6, axis=1) for row in np.split(image, 2)]
-    for view in (*cells[0], *cells[1]):
-        left, right = where(view, drawing.LEFT), where(view, drawing.RIGHT)
-        assert left[:, 0].mean() > right[:, 0].mean()  # walks towards the camera
-        limbs = np.concatenate([left, right])
-        assert 0.5 * len(view) < np.ptp(limbs[:, 1]) < len(view)
-    is_red = [(x[..., 2] > 120) & (x[..., :2].max(-1) < 30) for x in cells[0]]
-    assert [x.mean() > 0.3 for x in is_red] == [True] * 2 + [False] * 4
-
-
-@pytest.mark.parametrize('render', [render_video, render_summary_image])
-def test_clips_without_poses_are_refused(tmp_path, frontal, render):
+def test_clips_without_poses_are_refused(tmp_path, frontal):
     nowhere = replace(frontal, keypoints_3d=frontal.keypoints_3d * np.nan)
     for clip in (frontal.take([]), nowhere):
         with pytest.raises(ValueError, match='clip test has no finite 3D joint'):
-            render(clip, tmp_path / 'a.mp4')
+            render_video(clip, tmp_path / 'a.mp4')
     assert not list(tmp_path.iterdir())
 
 
