@@ -15,6 +15,7 @@ from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.lens import Lens
 
 # Frame intervals; a video with timestamps farther from a constant rate keeps them.
+# Milliseconds, as in .mkv, are off by 0.02 at 30 frames per second, by 0.12 at 240.
 _UNEVEN = 0.2
 
 

@@ -1,13 +1,18 @@
 """Track IDs from frame to frame."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from identity_errors import count_identity_errors
 from mocap import FOLDER
 from paths import DATA
 
+from mmhot.chain.pose2d.footage import ClipPeople, Footage
 from mmhot.chain.tracking.clip_tracks import track_clip
 from mmhot.chain.tracking.person_tracker import Tracker
+from mmhot.chain.tracking.track import TrackPeople
 from mmhot.structures.people import People, box_of
 
 FPS = 25.0
@@ -108,6 +113,18 @@ def test_false_alarms_are_left_out_unless_the_clip_is_that_short():
     assert [track.frames.tolist() for track in short] == [[0], [0]]
     assert track_clip([frame()] * 5, FPS) == []
     assert track_clip([], FPS) == []
+
+
+@pytest.mark.parametrize(
+    ('late', 'are_kept'), [(0.0005, False), (0.04, True)], ids=['rounded', 'late']
+)
+def test_times_are_kept_if_a_frame_comes_late(late, are_kept):
+    times = [index / FPS + late * (index == 10) for index in range(20)]
+    people = ClipPeople([frame(place) for place in walk(20)], times, (640, 360))
+    people.skeleton = 'coco-17'
+    source = SimpleNamespace(fps=FPS, name='a', path=Path('a.mkv'), focal_35mm=None)
+    clip = TrackPeople()(Footage(source, people))
+    assert (clip.times is not None) == are_kept
 
 
 def test_duplicate_boxes_are_one_person():
