@@ -22,17 +22,26 @@ SIDES = 'left', 'right'
 
 @dataclass(frozen=True)
 class GaitLimits:
-    """Thresholds for walking, chosen on CMU's subjects 07 and 08 at 25 frames/s."""
+    """Thresholds for walking, chosen on CMU's subjects 07 and 08 at 25 frames/s.
 
-    smoothing: float = 0.05  # seconds; standard deviation of a Gaussian over positions
-    # Seconds; standard deviation of a Gaussian over the pelvis's direction.
+    Ranges are those of 17 walks of CMU with 35 strides, as they are, with noise of 1 cm
+    and in place, of 18 lifted walks with 32 strides, and of 25 runs with one.
+    """
+
+    # Seconds; standard deviation of a Gaussian over positions. Half of it changes step
+    # lengths by 2 cm, double finds 28 of 35 strides.
+    smoothing: float = 0.05
+    # Seconds; standard deviation of a Gaussian over the pelvis's direction. 0.5 to 10
+    # of it change step lengths by 9 mm.
     heading_smoothing: float = 0.5
     # Meters; movement of a foot between its foremost and rearmost positions, relative
-    # to the root.
+    # to the root. Half of it finds 39 strides, double 28.
     min_swing: float = 0.2
-    # Seconds; shortest and longest time between the contacts of both feet.
+    # Seconds; shortest and longest time between the contacts of both feet. Half of both
+    # finds 26 strides, double 24.
     step_time: tuple[float, float] = (0.25, 1.2)
-    # Smallest and largest share of a stride in which the foot is on the ground.
+    # Smallest and largest share of a stride in which the foot is on the ground. Half of
+    # both finds none, double 6.
     stance: tuple[float, float] = (0.35, 0.85)
     # Median of that share; people with less run, as they never have both feet on the
     # ground. It is 0.58 to 0.66 in CMU's walks and 0.49 to 0.51 in its runs.
@@ -42,20 +51,25 @@ class GaitLimits:
     # 0.014; in its runs they fall by 0.014 to 0.09.
     max_fall: float = 0.016
     # Meters per second; mean speed of an ankle from contact to lift-off. No stride of
-    # CMU's walks exceeds 0.6.
+    # CMU's walks exceeds 0.6. Half of it finds 27 strides; without it runs have four.
     max_slide: float = 0.8
-    # Contacts of alternating feet in a row.
+    # Contacts of alternating feet in a row. Without it 17 walks with a foot that never
+    # swings have 3 strides; double finds 13 of 35.
     min_contacts: int = 3
     # Median step times; if another contact of the same foot comes later, the contact of
-    # the other foot was missed.
+    # the other foot was missed. 0 to 1 of it are equal; without it one of 18 strides is
+    # two, in walks with a foot that rests for a second.
     max_same_foot: float = 1.5
-    # Meters; height of an ankle at a contact above the lowest ankle around it.
+    # Meters; height of an ankle at a contact above the lowest ankle around it. 0.5 to
+    # 10 of it find all strides of walks, half 31 of 32 lifted ones.
     max_height: float = 0.25
-    around: float = 0.3  # seconds before and after a contact with its lowest ankle
+    # Seconds before and after a contact with its lowest ankle; 0 to 2 of it are equal.
+    around: float = 0.3
     # Median step in the world, as a share of the distance between the feet. People with
-    # less walk in place.
+    # less walk in place. Half of it finds 32 of 35 strides in place, double all.
     max_in_place: float = 0.5
-    # Share of a clip's time in which people on a treadmill walk.
+    # Share of a clip's time in which people on a treadmill walk: 8 of 17 with 35
+    # strides; 13 with 0 to 0.5 of it, and none with double.
     min_walking: float = 0.6
 
 

@@ -24,11 +24,12 @@ _SKELETONS = {17: get_skeleton('h36m-17'), 24: get_skeleton('h36m-24')}
 _SIDES = {'right': 1.0, 'left': -1.0}
 # Weight of the neighbor's axis in the hinge of a knee or elbow, as straight limbs do
 # not determine their hinge. At a bend of 9 degrees the limb's own axis counts as much.
-# Higher values turn hinges less.
+# In 95 clips of CMU's motions, exact, with noise of 1 cm and lifted, 0.5 to 2 of it
+# change angles by 1.2 degrees on average; half has 65 more jumps by 60 degrees.
 _STRAIGHT_WEIGHT = 0.15
 # Degrees; knees and elbows bend at most this far beyond straight, otherwise their limb
-# is turned. In CMU's motions knees never do, and elbows by up to 20 degrees. Higher
-# values turn fewer limbs.
+# is turned. In CMU's motions knees never do, and elbows by up to 20 degrees. 1 to 10 of
+# it change nothing, half .2 % of the angles in walks with noise.
 _MAX_BEYOND = 30.0
 _BALL = {
     'pelvis': ('pelvis_tilt', 'pelvis_list', 'pelvis_rotation'),
@@ -43,10 +44,11 @@ _RANGES = {
 }
 _ANY = np.array([(-180, 180), (-90, 90), (-180, 180)])
 # Degrees; another triple replaces the first triple, or the one before a pole, if its
-# mean distance from the range is smaller by this much.
+# mean distance from the range is smaller by this much. 0.5 to 2 of it change .2 % of
+# the angles by 5 degrees.
 _MIN_GAIN = 5.0
 # Cosine of the second angle; frames with less are near a pole, where the other two
-# angles are noise. Higher values allow changes in more frames.
+# angles are noise. 0.5 to 2 of it change .8 % of the angles by 5 degrees.
 _POLE = 0.2
 
 
