@@ -31,9 +31,12 @@ _LOGGER = logging.getLogger(__name__)
 # Images are frames of a sequence if their numbers are multiples of a step up to this:
 # every 30th frame is one, photos 785 and 40083 are none. Results stay up to 10 of it.
 _MAX_STEP = 100
-_MAX_MEAN_GAP = 10  # mean difference of these numbers, in steps, at most
+# Mean difference of these numbers, in steps, at most. With double, photos of the tests
+# are a video; half of it is as good.
+_MAX_MEAN_GAP = 10
 # Least share of a sequence, and of images with its numbers, in the images of a folder:
-# two numbered photos among others are no video.
+# two numbered photos beside another one are no video (.67), six frames with a cover
+# are one (.86).
 _MIN_SHARE = 0.75
 # Words in the names of images that accompany the frames
 _BESIDE = re.compile('mask|depth', re.IGNORECASE)

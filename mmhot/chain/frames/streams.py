@@ -16,8 +16,6 @@ from mmhot.chain.frames.sources import DEFAULT_FPS, Frame, FrameSource
 _WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
 # Seconds for opening, and for the next frame, before the connection counts as lost
 _TIMEOUT = (10.0, 10.0)
-# Consecutive damaged packets after which a stream counts as broken; higher waits longer
-_MAX_DAMAGED = 100
 
 
 def is_webcam(text: str) -> bool:
@@ -55,17 +53,13 @@ class VideoStream(FrameSource):
         with self._open() as container:
             # Arrival times replace timestamps that FFmpeg makes up from a nominal rate.
             is_timed = not decoding.is_raw(container)
-            damaged = 0  # consecutive damaged packets
             # Decoding frames in several threads would delay them.
             items = decoding.decode(container, self.label, 'SLICE')
             for index, item in enumerate(items):
                 if isinstance(item, Exception):
-                    damaged += 1
-                    is_minor = isinstance(item, av.error.InvalidDataError)
-                    if not is_minor or damaged > _MAX_DAMAGED:
+                    if not isinstance(item, av.error.InvalidDataError):
                         raise ConnectionError(decoding.ffmpeg_reason(item)) from item
                     continue
-                damaged = 0
                 frame, image = item
                 is_known = is_timed and frame.time is not None
                 yield Frame(index, frame.time if is_known else np.nan, image)

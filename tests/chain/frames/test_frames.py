@@ -62,12 +62,19 @@ def test_frames_are_turned_as_players_do(tmp_path, turn, white):
 
 
 def test_pixels_that_are_not_square_become_so(tmp_path):
-    video = write_video(tmp_path / 'a.mp4', aspect=Fraction(4, 3))
+    video = write_video(tmp_path / 'a.mp4', aspect=Fraction(12, 11))
     image = next(iter(VideoFile(video))).image
-    assert image.shape == (48, 85, 3)
+    assert image.shape == (48, 70, 3)
     np.testing.assert_array_equal(
-        image[4, [4, 38, 48, -4], 0] > 150, [True, True, False, False]
+        image[4, [4, 31, 40, -4], 0] > 150, [True, True, False, False]
     )
+
+
+def test_pixels_that_are_nearly_square_stay(tmp_path):
+    """As in videos of 854 x 480 pixels, which encoders mark so."""
+    image = np.zeros((48, 854, 3), np.uint8)
+    video = write_video(tmp_path / 'a.mp4', [image], aspect=Fraction(1280, 1281))
+    assert next(iter(VideoFile(video))).image.shape == image.shape
 
 
 def jittered(count, seed=1):
@@ -107,6 +114,15 @@ def test_pauses_and_dropped_frames_do_not_change_the_rate(tmp_path, name, times)
     np.testing.assert_allclose(
         [frame.time for frame in source], times / 1000, atol=2e-3
     )
+
+
+def test_frames_of_one_timestamp_have_increasing_times(tmp_path, caplog):
+    times = np.arange(10) * 40
+    times[4:7] = times[4]
+    video = write_video(tmp_path / 'a.mkv', times=times.tolist())
+    read = [frame.time for frame in VideoFile(video)]
+    np.testing.assert_allclose(np.diff(read)[4:7], [0.001, 0.001, 0.118], atol=1e-6)
+    assert not caplog.text
 
 
 def test_stated_rate_stays_exact(tmp_path):

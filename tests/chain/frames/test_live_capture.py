@@ -21,8 +21,7 @@ SECONDS = 10  # after which a test that hangs fails
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(capture_module, '_FIRST_WAIT', 0.01)
-    monkeypatch.setattr(capture_module, '_LONGEST_WAIT', 0.02)
+    monkeypatch.setattr(capture_module, '_WAIT', 0.02)
 
 
 def number_of(item):
