@@ -12,7 +12,8 @@ from mmhot.errors import ArgumentError
 from mmhot.options import Option, Options
 from mmhot.structures.clips_3d import Clip, Clip3D
 
-_ROUNDING = 1e-4  # seconds; times in files are rounded by at most this much
+# Seconds; times in files are rounded by at most half of this, so that half is as good.
+_ROUNDING = 1e-4
 
 
 def read_time(value: float | str) -> float:

@@ -95,6 +95,8 @@ def test_keypoints_keep_their_numbers_and_times():
     rows = whole.tracks[0].frames
     rows = (rows >= 50) & (rows < 125)
     np.testing.assert_array_equal(track.keypoints, whole.tracks[0].keypoints[rows])
+    rounded = PartOptions.read({'start': 1.0667})  # of frame 32, as in files
+    assert take_part(replace(whole, fps=30.0), rounded).tracks[0].frames[0] == 32
 
 
 def test_people_are_estimated_in_the_part_alone(video, detector, tmp_path):
