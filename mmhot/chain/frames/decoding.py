@@ -48,8 +48,8 @@ MIN_STEP = 1e-3
 """Seconds between frames of the same (coarse) timestamp; a quarter of a step at 240
 frames per second."""
 # Pixels count as square if their aspect ratio differs by less than this from 1: for
-# 854 x 480 encoders state 1280:1281. Other ratios in use differ by .06 and more; half and
-# double are as good.
+# 854 x 480 encoders state 1280:1281. Other ratios in use differ by .06 and more; .005
+# and .02 are as good.
 _SQUARE = 0.01
 
 

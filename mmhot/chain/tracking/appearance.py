@@ -23,41 +23,37 @@ _TRUNK = ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')
 class AppearanceSettings:
     """Frames, points and histogram bins that describe people.
 
-    A part of the body is sampled on a grid of points.
+    A part of the body is sampled on a grid of points. Ranges are those of 37 people of
+    18 videos, between the first and the second half of their frames. Their distance is
+    .038 of the distance to other people, and 4 % of these are as close as people who
+    return may be. From 0.5 to 2 of each value that is .035 to .044, and 3.5 to 5 %,
+    unless it says more.
     """
 
-    interval: int = 5  # frames between descriptions; higher describes people less often
+    interval: int = 5  # frames between descriptions
     # Largest intersection over union with another box; more would mix the colors of two
-    # people. Higher values describe people more often.
+    # people. Half of it describes 6 % fewer people.
     max_overlap: float = 0.2
-    # Least keypoint score of a part's joints; with less, it counts as not seen. Higher
-    # values describe fewer parts.
+    # Least keypoint score of a part's joints; with less, it counts as not seen.
     min_score: float = 0.3
-    # Width of limbs and heads that is sampled, as a share of their length. Higher
-    # values see more clothes, and more background.
+    # Width of limbs and heads that is sampled, as a share of their length.
     limb_width: float = 0.22
-    # Margin of the trunk's sides that is not sampled, as a share of its width. Higher
-    # values see less of the arms before it.
-    trunk_margin: float = 0.2
     # The head is sampled from the chin, below the ears, to its top, above them. Both
     # are distances as a share of the distance from the ears to the neck.
     chin: float = 0.3
     top: float = 0.6
-    # Ends of a part that are not sampled, as a share of its length. Higher values see
-    # less of its neighbors.
-    end_margin: float = 0.1
     along: int = 10  # samples along a part
     across: int = 5  # samples across a part
-    # Samples of a part inside the image; with fewer, it counts as not seen. Higher
-    # values describe fewer parts.
-    min_samples: int = 20
-    # Gray levels that are added before the logarithm. Higher values let noise in dark
-    # clothes count less.
+    # Gray levels that are added before the logarithm, so that noise in dark clothes
+    # counts less. With 10 of it, 15 % of the others are close.
     dark_level: float = 4.0
-    colors: int = 7  # bins of each opponent color
-    levels: int = 6  # bins of brightness
+    # Bins of each opponent color. With half of them 40 % of the others are close, with
+    # double the distance is .055.
+    colors: int = 7
+    levels: int = 6  # bins of brightness; with half of them 10 % of others are close
     # Range of the histograms: log colors are clipped to +-limit, log brightness to
-    # twice that. Higher values separate similar colors less.
+    # twice that. With double, 42 % of the others are close; with half of it, the
+    # distance is .049.
     limit: float = 0.9
 
 
@@ -143,7 +139,7 @@ class AppearanceObserver(FrameObserver):
         logs = {
             part: np.log(colors + _SETTINGS.dark_level)
             for part, colors in samples.items()
-            if len(colors) >= _SETTINGS.min_samples
+            if len(colors)
         }
         if not logs:
             return values
@@ -170,7 +166,7 @@ class AppearanceObserver(FrameObserver):
         grids: dict[str, list[np.ndarray]] = {}
         if joints.keys() >= {*_TRUNK}:
             corners = [joints[name] for name in _TRUNK]
-            grids['trunk'] = [self._grid(corners, _SETTINGS.trunk_margin)]
+            grids['trunk'] = [_grid(corners)]
         for part, *ends in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
             for side in _SIDES:
                 first, second = (f'{side}_{end}' for end in ends)
@@ -189,24 +185,7 @@ class AppearanceObserver(FrameObserver):
         """Place points (N, 2) in a rectangle around a bone from start to end (2,)."""
         along = end - start
         across = np.array([-along[1], along[0]]) * _SETTINGS.limb_width / 2
-        return self._grid([start - across, start + across, end - across, end + across])
-
-    def _grid(self, corners: list[np.ndarray], margin: float = 0.0) -> np.ndarray:
-        """Place points (N, 2) in a quadrangle, with a margin at its sides.
-
-        Corners (2,) are upper left, upper right, lower left and lower right.
-        """
-        down, right = np.meshgrid(
-            np.linspace(
-                _SETTINGS.end_margin, 1 - _SETTINGS.end_margin, _SETTINGS.along
-            ),
-            np.linspace(margin, 1 - margin, _SETTINGS.across),
-        )
-        down = down.reshape(-1, 1)
-        right = right.reshape(-1, 1)
-        upper = corners[0] * (1 - right) + corners[1] * right
-        lower = corners[2] * (1 - right) + corners[3] * right
-        return upper * (1 - down) + lower * down
+        return _grid([start - across, start + across, end - across, end + across])
 
 
 def looks_of(
@@ -278,6 +257,21 @@ def look_distances(
     # Different clothes on a single part are enough to tell people apart.
     mean = np.where(differ.max(-1) > max_part, 1.0, mean)
     return np.where(count >= 2, mean, np.nan)
+
+
+def _grid(corners: list[np.ndarray]) -> np.ndarray:
+    """Place points (N, 2) in a quadrangle, up to its sides.
+
+    Corners (2,) are upper left, upper right, lower left and lower right.
+    """
+    down, right = np.meshgrid(
+        np.linspace(0, 1, _SETTINGS.along), np.linspace(0, 1, _SETTINGS.across)
+    )
+    down = down.reshape(-1, 1)
+    right = right.reshape(-1, 1)
+    upper = corners[0] * (1 - right) + corners[1] * right
+    lower = corners[2] * (1 - right) + corners[3] * right
+    return upper * (1 - down) + lower * down
 
 
 def _sample(image: np.ndarray, points: np.ndarray) -> np.ndarray:
