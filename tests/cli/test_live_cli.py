@@ -26,7 +26,7 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture
 def infer_it(checkpoint, out, monkeypatch):
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    monkeypatch.setattr(capture, '_FIRST_WAIT', 0.01)
+    monkeypatch.setattr(capture, '_WAIT', 0.01)
     use_stand_ins(monkeypatch, Detector(every=1), Estimator())
 
     def run(*inputs, stream=None, **options):
