@@ -260,8 +260,10 @@ def _fetched_checkpoint(name: str, task: Task) -> Model | None:
 def _config_file(name: str, task: Task) -> Model | None:
     """Find the path of a config; refuse checkpoints, which are other arguments."""
     path = Path(name)
+    if path.suffix in ('.py', '.pth', '.pt', '.ckpt'):
+        require_file(path)
     if path.suffix == '.py':
-        return Model(name, require_file(path))
+        return Model(name, path)
     if path.is_file():
         arguments = {POSE: 'pose2d_weights', DETECTOR: 'det_weights'}
         raise ArgumentError(

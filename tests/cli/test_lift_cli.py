@@ -75,6 +75,7 @@ def test_options_complete_a_file(lift_it, out, tmp_path, refused):
     [
         ('tiny-aa', 'neither a config file nor a shipped model .did you mean tiny-a'),
         ('none.py', 'none.py does not exist'),
+        ('none.pth', 'none.pth does not exist'),
         ('tiny.pth', 'checkpoints are given as --pose3d-weights'),
         ('config.py', 'a config has no weights.* tiny-a'),
         ('empty.py', 'empty.py is not a config of a lifter'),
