@@ -6,13 +6,11 @@ import os
 import re
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn, TextIO
 
+from mmhot.cli.signals import handling
 from mmhot.errors import (
     NOTICE,
     ArgumentError,
@@ -108,30 +106,6 @@ def run_tool(
     add_arguments(parser)
     args = parser.parse_args()
     sys.exit(run_safely(prog, lambda: main(args)))
-
-
-@contextmanager
-def handling(
-    handler: Callable[[int, FrameType | None], object], *names: str
-) -> Iterator[None]:
-    """Handle signals in a block, in the main thread, if no other program does.
-
-    Args:
-        handler (Callable): Receives the number of the signal and the frame.
-        *names (str): Names such as ``'SIGINT'``; missing ones are ignored.
-    """
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        usual = (signal.SIG_DFL, signal.default_int_handler)
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        before = {x: y for x in numbers if (y := signal.getsignal(x)) in usual}
-    for number in before:
-        signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)
 
 
 def complain_as(

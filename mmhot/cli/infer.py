@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from mmhot.cli.errors import OneLineParser, handling
+from mmhot.cli.errors import OneLineParser
 from mmhot.cli.options import add_inputs
 from mmhot.cli.report import report_outcomes
+from mmhot.cli.signals import handling
 
 _FOR_USERS = """\
 for Blender, see docs/animation.md:     --formats glb --joints 24

@@ -12,8 +12,9 @@ import signal
 import threading
 from types import FrameType
 
-from mmhot.cli.errors import OneLineParser, handling
+from mmhot.cli.errors import OneLineParser
 from mmhot.cli.options import add_options
+from mmhot.cli.signals import handling
 
 
 def add_arguments(parser: OneLineParser) -> None:

@@ -18,8 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
-from mmhot.cli.errors import handling
 from mmhot.cli.options import add_options
+from mmhot.cli.signals import handling
 from mmhot.compat.installation import choose_device
 from mmhot.errors import import_extra
 from mmhot.options import DeviceOptions, Option
