@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         gradio = import_extra('gradio', 'mmhot ui', 'ui')
         from mmhot.ui.origins import only_own
-        from mmhot.ui.page import CSS, MAX_UPLOAD, SWEEP, Page
+        from mmhot.ui.page import CSS, MAX_UPLOAD, Page
 
         names = ('device', 'pose2d', 'det_model', 'pose3d')
         models = {x: value for x in names if (value := getattr(options, x))}
@@ -111,5 +111,4 @@ def run(args: argparse.Namespace) -> None:
                 theme=_theme(gradio),
             )
             args.say(f'{address} is ready, until Ctrl-C; results are deleted then')
-            while not stopped.wait(SWEEP):
-                page.sweep()
+            stopped.wait()

@@ -38,10 +38,9 @@ _SESSION = 'session-'  # prefix of the folders of sessions
 _MINUTES = 60  # minutes after which a run is ended
 MAX_UPLOAD = 1_000_000_000
 """Largest upload in bytes."""
-SWEEP = 60.0
-"""Seconds from one deletion of unused files to the next."""
-_UNTAKEN = 600.0  # seconds after which an upload that no page has taken is deleted
-_IDLE = 86_400.0  # seconds without a run after which a session is deleted
+# Gradio deletes uploads, such as those of pages that were closed at once, every ten
+# minutes if they are older than a day: both in seconds.
+_DELETION = 600, 86_400
 _PAUSE = 0.3  # seconds between two states of a run that the page shows
 _END = 10.0  # seconds that a run has to end by itself when it is stopped
 _NO_POSES = (
@@ -103,7 +102,9 @@ class Page:
 
     def _build(self) -> gr.Blocks:
         """Build the page: an upload and its options, then the results beside them."""
-        with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
+        with gr.Blocks(
+            title='mmhot', analytics_enabled=False, delete_cache=_DELETION
+        ) as blocks:
             gr.Markdown(_TITLE)
             with gr.Row():
                 with gr.Column(scale=1, min_width=300):
@@ -242,17 +243,6 @@ class Page:
         process = self._processes.pop(self._folder_of(request), None)
         if process is not None:
             _end(process)
-
-    def sweep(self) -> None:
-        """Delete old uploads, which pages have copied, and sessions without a run."""
-        for path in self._folder.glob('*'):
-            if path in self._processes:
-                continue
-            with suppress(OSError):
-                newest = max(x.stat().st_mtime for x in (path, *path.rglob('*')))
-                is_session = path.name.startswith(_SESSION)
-                if time.time() - newest > (_IDLE if is_session else _UNTAKEN):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def leave(self, request: gr.Request) -> None:
         """End the run of a session and delete its files."""
