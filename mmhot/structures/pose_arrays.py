@@ -32,7 +32,9 @@ GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world', 'z-up-left', 'y-up-left')
 """Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 _BODY = get_skeleton('h36m-17')
 _PELVIS = _BODY.index('root')
-_STATURE = 1.7  # meters; body height of a person with the following bones
+# Meters; body height of a person with the following bones. 0.5 to 2 of it find the same
+# units in 336 arrays of 28 motions of CMU.
+_STATURE = 1.7
 _LENGTHS = {
     ('root', 'thorax'): 0.52,
     **{
@@ -49,15 +51,17 @@ _LENGTHS = {
 _BONES = [_BODY.indices(bone) for bone in _LENGTHS]
 _UNITS = {1: 'meters', 100: 'centimeters', 1000: 'millimeters'}
 """Units by their number in a meter."""
-_LARGEST = (30, 500)  # largest body heights in meters, and in centimeters
+# Largest body heights in meters, and in centimeters. 0.5 to 2 of both find the same
+# units.
+_LARGEST = (30, 500)
 # Meters; the heights of shorter and taller people are logged, as their scale may be
 # wrong. CMU's motions have 1.50 to 1.77, MotionBERT's X3D 1.89.
 _USUAL = 1.4, 1.85
-# Meters; the pelvis stays at the origin if its median distance is less. Higher values
-# know fewer positions.
+# Meters; the pelvis stays at the origin if its median distance is less. 0.5 to 2 of it
+# know the positions of the same arrays.
 _CENTERED = 0.02
 # Meters; people who are seen in pixels are at least this far in front of the camera.
-# Higher values know fewer positions.
+# 0.1 to 8 of it tell poses around the neck from people 4 m away.
 _MIN_DEPTH = 0.5
 _UP = {'camera': 'y down', 'y-up': 'y up'}  # directions of axes; z up in others
 # Column that is negated to make left-handed axes right-handed; x in other axes.

@@ -229,6 +229,19 @@ def test_mediapipe_is_placed_by_its_pixels():
         mmhot.refine(results, fps=FPS, fov=50)
 
 
+def test_poses_around_the_neck_have_no_positions():
+    # seen from the back, with the pelvis ahead of the neck
+    places = joints_of(KICK, 30)[..., [0, 2, 1]] * [-1, -1, -1]
+    places += [0, 0, 4] - places[0, 0]
+    pixels = 1000 * places[..., :2] / places[..., 2:] + 500
+    around_neck = places - places[:, [H36M.index('thorax')]]
+    for points, is_known in ((places, True), (around_neck, False)):
+        clip = Clip3D.from_arrays(
+            points, FPS, axes='camera', keypoints_2d=pixels, image_size=(1000, 1000)
+        )
+        assert np.isfinite(clip.root_3d).all() == is_known
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
