@@ -13,6 +13,7 @@ from mmhot.chain.keypoints.camera_path import (
     CameraPath,
     choose_path,
     find_lens,
+    interpolate_path,
     is_static,
     seems_static,
     shows_static,
@@ -82,7 +83,7 @@ class StabilizeCamera(VideoStep):
         """Find the path of the camera and its lens.
 
         'auto' decodes the video a second time unless some frames show that the camera
-        is static, and a third time unless more frames show that it moves.
+        is static. The path between tracked frames is interpolated.
 
         Returns:
             tuple[np.ndarray | None, Lens | None]: Rotation vectors in radians and
@@ -96,73 +97,41 @@ class StabilizeCamera(VideoStep):
         if footage.look_again is None or self.camera == 'moving':
             return None, lens
         [tracker] = self.observers(footage.frames, people.skeleton)
-        seen: Mapping[str, np.ndarray] = people.observed[tracker.name]
+        seen = people.observed[tracker.name]
         _warn_of_borders(clip, seen)
         total = len(people.people) - people.first
+        interval = 1
         if self.camera == 'auto':
             if total < CameraLimits.min_frames:
                 return None, lens
             shows_camera = len(seen['points']) >= CameraLimits.min_frames
             if shows_camera and _is_static(clip, seen):
                 return static_path(len(people.people)), lens
-            path = None if footage.frames.once else _find_motion(clip, footage, seen)
-            if path is not None:
-                return choose_path(path, name), lens
-            seen = _look_again(footage, 1)
-        if len(seen['points']) < total:
+            if not footage.frames.once:
+                interval = CameraLimits.second_interval
+                seen = footage.look_again(
+                    _tracker(interval, edges=False),
+                    lambda done: footage.count(self.part, done, total),
+                )
+        if len(seen['points']) * interval < total:
             _LOGGER.warning(
                 '%s could be read only once: the path of its camera is not known', name
             )
             return None, lens
         path, lens = _fit(clip, seen)
         chosen = choose_path(path, name, self.camera == 'rotating')
-        if chosen is not None:  # frames before the first one were not tracked
-            chosen = np.concatenate([static_path(people.first), chosen])
+        if chosen is not None:
+            shots = sorted({people.first, *people.cuts, len(people.people)})
+            chosen = interpolate_path(chosen, seen['frames'], shots)
         # The focal length of a carried camera cannot be found from its images.
         return chosen, clip.lens if path.moves else lens
 
 
-def _tracker(interval: int) -> FrameObserver:
+def _tracker(interval: int, edges: bool = True) -> FrameObserver:
     """Return the observer of the background in every few frames."""
     from mmhot.chain.tracking.background import BackgroundTracker  # imports OpenCV
 
-    return BackgroundTracker(interval)
-
-
-def _look_again(footage: Footage, interval: int) -> Mapping[str, np.ndarray]:
-    """Track the background in every few frames of a video, which is read again.
-
-    Returns arrays such as points (F, N, 4) in pixels, see
-    :class:`mmhot.chain.tracking.background.BackgroundTracker`.
-    """
-    assert footage.look_again is not None
-    people = footage.people
-    total = len(people.people) - people.first
-    return footage.look_again(
-        _tracker(interval),
-        lambda done: footage.count(StabilizeCamera.part, done, total),
-    )
-
-
-def _find_motion(
-    clip: Clip2D, footage: Footage, seen: Mapping[str, np.ndarray]
-) -> CameraPath | None:
-    """Find out by a second pass over some frames whether the camera moves.
-
-    ``seen`` are the arrays of the sparse pass, such as points (F, N, 4) in pixels.
-    Returns None if both passes do not agree that it does. In frames that are closer,
-    rotations explain more of a camera that turns.
-    """
-    if len(footage.people.people) <= CameraLimits.min_second:
-        return None
-    first = _solve(clip, seen, clip.lens)
-    if not first.moves:
-        return None
-    seen = _look_again(footage, CameraLimits.second_interval)
-    if _solve(clip, seen, clip.lens).explains.mean() > first.explains.mean():
-        return None
-    path, _ = _fit(clip, seen)
-    return path if path.moves else None
+    return BackgroundTracker(interval, edges)
 
 
 def _fit(
@@ -170,11 +139,14 @@ def _fit(
 ) -> tuple[CameraPath, Lens | None]:
     """Fit rotation and zoom to the tracked background, and the lens if it is unknown.
 
-    ``seen`` are the arrays of :func:`_look_again`, such as points (F, N, 4) in pixels.
+    ``seen`` are the arrays of
+    :class:`mmhot.chain.tracking.background.BackgroundTracker`, such as points (F, N, 4)
+    in pixels.
     """
     path = _solve(clip, seen, clip.lens)
-    # A camera that is static does not show its lens, and shots may differ.
-    if clip.lens is not None or clip.cuts or path.is_static:
+    # Cameras that are static or clearly move do not show their lens; shots may differ.
+    shows_lens = path.explains.mean() > CameraLimits.min_explained
+    if clip.lens is not None or clip.cuts or path.is_static or not shows_lens:
         return path, clip.lens
     size = clip.width, clip.height
     lens = find_lens(seen['points'], seen['keyframe'], size)

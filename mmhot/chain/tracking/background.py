@@ -37,6 +37,7 @@ class BackgroundSettings:
     steps: int = 20  # most iterations of the flow on each level
     precision: float = 0.01  # step at which the flow stops iterating, gray pixels
     ransac_error: float = 1.5  # largest reprojection error of an inlier, gray pixels
+    ransac_rounds: int = 300  # most rounds; only cameras that move need as many
     min_points: int = 16  # fewest inliers of a homography; higher loses track sooner
     # A new keyframe begins if the current one shows less of the image than this share.
     # Higher values change keyframes more often.
@@ -62,6 +63,7 @@ class BackgroundSettings:
 
 
 _SETTINGS = BackgroundSettings()
+_GRID = np.stack(np.mgrid[:9, :9], -1).reshape(-1, 1, 2) / 8  # points of a unit square
 
 
 @dataclass
@@ -109,18 +111,21 @@ class BackgroundTracker(FrameObserver):
 
     Args:
         interval (int): Frames from one tracked frame to the next. Defaults to 1.
+        edges (bool): Whether edges that stay in place are found, too.
     """
 
     _first: _View  # first frame of the shot
     _current: _Keyframe
     _last: np.ndarray  # homography from the current keyframe to the last frame, (3, 3)
 
-    def __init__(self, interval: int = 1) -> None:
+    def __init__(self, interval: int = 1, edges: bool = True) -> None:
         self.name = 'background' if interval == 1 else f'background-{interval}'
         self._interval = interval
-        # Points (N, 4), keyframe, share of inliers, edge difference, shares of steps by
-        # column (W,) and by row (H,), of each frame
+        self._has_edges = edges
+        # Number, points (N, 4), keyframe and share of inliers of each frame
         self._rows: list[tuple] = []
+        # Difference of edges, shares of steps by column (W,) and by row (H,)
+        self._edges: list[tuple] = []
         self._keyframes: deque[_Keyframe] = deque(maxlen=_SETTINGS.max_keyframes)
 
     def observe(
@@ -146,17 +151,20 @@ class BackgroundTracker(FrameObserver):
         else:
             tracked = self._track(view)
         points, keyframe, inliers = tracked
-        moved = _compare_edges(self._first, view)
-        steps = _share_of_steps(view.gray), _share_of_steps(view.gray.T)
-        self._rows.append((points / zoom, keyframe, inliers, moved, *steps))
+        self._rows.append((index, points / zoom, keyframe, inliers))
+        if self._has_edges:
+            moved = _compare_edges(self._first, view)
+            steps = _share_of_steps(view.gray), _share_of_steps(view.gray.T)
+            self._edges.append((moved, *steps))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the background points of the F frames that were tracked.
 
         Returns:
-            dict[str, np.ndarray]: Four arrays with one row per frame, and two of all
-            frames:
+            dict[str, np.ndarray]: Five arrays with one row per frame, and two of all
+            frames; the last three are empty without edges:
 
+            * ``frames`` (F,) int64: number of the frame.
             * ``points`` (F, NUM_POINTS, 4) float32: x and y in the keyframe, then x and
               y in the frame, pixels of the video; NaN where there are fewer points.
             * ``keyframe`` (F,) int64: row of the frame's keyframe; its own row if it
@@ -170,12 +178,14 @@ class BackgroundTracker(FrameObserver):
               a column of the gray image, mean of all frames; 1 where two videos meet.
             * ``rows`` (H,): the same of columns, at each row.
         """
-        columns = zip(*self._rows, strict=True) if self._rows else [()] * 6
-        pairs, keyframe, inliers, moved, *steps = columns
+        columns = zip(*self._rows, strict=True) if self._rows else [()] * 4
+        frames, pairs, keyframe, inliers = columns
+        moved, *steps = zip(*self._edges, strict=True) if self._edges else [()] * 3
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
         for row, pair in zip(points, pairs, strict=True):
             row[: len(pair)] = pair
         return dict(
+            frames=np.array(frames, np.int64),
             points=points,
             keyframe=np.array(keyframe, np.int64),
             inliers=np.array(inliers, np.float32),
@@ -252,7 +262,11 @@ class BackgroundTracker(FrameObserver):
             return None
         pairs = np.concatenate([key.points, points], 1)[is_found]
         homography, inliers = cv2.findHomography(
-            pairs[:, :2], pairs[:, 2:], cv2.RANSAC, _SETTINGS.ransac_error
+            pairs[:, :2],
+            pairs[:, 2:],
+            cv2.RANSAC,
+            _SETTINGS.ransac_error,
+            maxIters=_SETTINGS.ransac_rounds,
         )
         if homography is None or inliers.sum() < _SETTINGS.min_points:
             return None
@@ -327,6 +341,5 @@ def _share_of_steps(gray: np.ndarray) -> np.ndarray:
 def _overlap(homography: np.ndarray, gray: np.ndarray) -> float:
     """Return the share of an image (H, W) that a homography (3, 3) maps inside it."""
     size = gray.shape[::-1]
-    grid = np.stack(np.meshgrid(*(np.linspace(0, side, 9) for side in size)), -1)
-    moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)[:, 0]
+    moved = cv2.perspectiveTransform(_GRID * size, homography)[:, 0]
     return float(((moved >= 0) & (moved <= size)).all(1).mean())

@@ -219,10 +219,11 @@ def test_rotating_cameras_bring_their_lens(panned, rotated):
 
 
 def test_path_of_a_part_has_the_frames_before(panned, rotated):
-    part, lens = solve_by('rotating', footage_of(COUNT + 20, panned, first=20))
+    later = panned | {'frames': panned['frames'] + 20}
+    part, lens = solve_by('rotating', footage_of(COUNT + 20, later, first=20))
     whole, other = rotated
     assert (part[:20] == static_path(20)).all()
-    assert (part[20:] == whole).all()
+    np.testing.assert_allclose(part[20:], whole, atol=1e-7)
     assert lens == other
 
 
@@ -359,10 +360,14 @@ def test_auto_finds_cameras_that_turn(cuts, rotated, caplog):
     video = panned_video() * (1 + len(cuts))
     expected, lens = path_of(video, 'rotating', cuts)[:2] if cuts else rotated
     path, auto_lens, readings = path_of(video, 'auto', cuts)
-    np.testing.assert_array_equal(path, expected)
-    assert auto_lens == lens
-    assert (lens is None) == bool(cuts)
-    assert readings == 3
+    # Every second frame is tracked. Results of a wrong lens depend on the keyframes.
+    degrees, rtol = (2, 0.03) if cuts else (0.3, 0.003)
+    errors = Rotation.from_rotvec(path[:, :3]).inv()
+    errors *= Rotation.from_rotvec(expected[:, :3])
+    assert np.degrees(errors.magnitude()).max() < degrees
+    np.testing.assert_allclose(path[:, 3], expected[:, 3], rtol=rtol)
+    assert (lens is None) == (auto_lens is None) == bool(cuts)
+    assert readings == 2
     assert not caplog.text
     angle = np.degrees(np.linalg.norm(path[:, :3], axis=-1)).max()
     # the assumed lens of two shots has a wider angle of view
@@ -401,7 +406,7 @@ def test_carried_cameras_are_a_line(camera, caplog):
 def test_a_carried_camera_is_not_searched_in_all_frames():
     footage = Video(walking_video(np.outer(np.arange(40), (0.03, 0)))).seen(15)
     assert solve_by('auto', footage) == (None, None)
-    assert {*footage.people.observed} == {'background-15', 'background-4'}
+    assert {*footage.people.observed} == {'background-15', 'background-2'}
 
 
 def test_videos_that_cannot_be_read_again_have_no_path(caplog):
