@@ -136,6 +136,12 @@ def test_who_may_lie_is_not_turned(caplog):
     )
 
 
+def test_who_lies_with_the_head_to_the_camera_is_not_turned(monkeypatch):
+    """The trunk is short in the image, and the shoulders are as far apart as ever."""
+    monkeypatch.setitem(HEIGHTS, 'hip', 0.3)
+    assert find_turn(seen_in(180), Models(way=0)) == 0
+
+
 def test_who_walks_on_hands_is_not_turned(caplog):
     assert find_turn(seen_in(180), Models(way=60, arms=-1)) == 0
     assert not caplog.records
