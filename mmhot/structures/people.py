@@ -13,16 +13,22 @@ scores (P,)."""
 Pose = tuple[np.ndarray, np.ndarray]
 """Keypoints (P, K, 2) in pixels and scores (P, K) of the people of one image, or (K, 2)
 and (K,) of a crop, which shows one person."""
-# Share of the box size; tolerance of the keypoint similarity (COCO's sigma). Higher
-# values make people more similar.
+# Ranges are those of the seven videos of pose2d/detectors.py, and of tracks in 24.
+# Share of the box size; tolerance of the keypoint similarity (COCO's sigma). Half of it
+# finds 18 of 347 people twice, and changes 3 of 3,685 boxes of tracks; double finds 4
+# people less.
 _SIGMA = 0.1
-_MIN_COMMON_KEYPOINTS = 3  # with fewer, boxes are compared instead of keypoints
+# With fewer, boxes are compared instead of keypoints. 0 to 2 of it change no track.
+_MIN_COMMON_KEYPOINTS = 3
 # Share of the person's highest score; boxes enclose keypoints with at least this score.
-# Higher values make boxes smaller.
+# 0 to .5 of it have .6 % fewer wrong joints, and lose .3 % of the people; double loses
+# 6 %.
 _ENCLOSED_SHARE = 0.4
-_MIN_STEPS = 32  # steps of rounded boxes in their longer side, at least
+# Steps of rounded boxes in their longer side, at least. 0.5 to 2 of it change the share
+# of wrong joints by .4 %.
+_MIN_STEPS = 32
 # Body keypoints in the mean confidence: the most confident ones, as images truncate
-# people.
+# people. Half of it adds 18 people to 347, all keypoints lose 9 % of the people.
 _MOST_CONFIDENT = 12
 NUM_BODY = 17
 """Number of body keypoints, the first ones of COCO and COCO-WholeBody."""

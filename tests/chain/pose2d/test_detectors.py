@@ -9,7 +9,7 @@ from mmhot.chain.pose2d.detectors import (
     Verification,
     filter_boxes,
 )
-from mmhot.structures.people import People, compare_all
+from mmhot.structures.people import People, compare_all, compare_people
 
 WIDTH, HEIGHT = 320, 240
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -147,6 +147,14 @@ def test_boxes_are_left_out_as_in_mmpose():
     assert len(filter_boxes((boxes, scores), 0.3, nms_thr=0.9)[0]) == 3
     none, _ = filter_boxes((boxes[:0], scores[:0]), 0.3, nms_thr=0.3)
     assert none.shape == (0, 4)
+
+
+@pytest.mark.parametrize(('confident', 'expected'), [(0, 0.6), (2, 0.6), (4, 1.0)])
+def test_people_with_few_confident_keypoints_are_compared_by_boxes(confident, expected):
+    person = np.concatenate([np.zeros((17, 2)), [[0, 0], [10, 10]]])
+    other = np.concatenate([np.zeros((17, 2)), [[0, 0], [10, 6]]])
+    _, similarity = compare_people(person, other, np.arange(19) < confident)
+    assert similarity == pytest.approx(expected)
 
 
 def test_tracked_people_in_front_of_others_are_kept():
