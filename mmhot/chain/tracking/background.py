@@ -63,7 +63,7 @@ class BackgroundSettings:
 
 
 _SETTINGS = BackgroundSettings()
-_GRID = np.stack(np.mgrid[:9, :9], -1).reshape(-1, 1, 2) / 8  # points of a unit square
+_GRID = np.indices((9, 9)).reshape(2, 1, -1).T / 8  # points of a unit square
 
 
 @dataclass
@@ -122,10 +122,9 @@ class BackgroundTracker(FrameObserver):
         self.name = 'background' if interval == 1 else f'background-{interval}'
         self._interval = interval
         self._has_edges = edges
-        # Number, points (N, 4), keyframe and share of inliers of each frame
+        # Number, points (N, 4), keyframe, share of inliers, edge difference, shares of
+        # steps by column (W,) and by row (H,), of each frame
         self._rows: list[tuple] = []
-        # Difference of edges, shares of steps by column (W,) and by row (H,)
-        self._edges: list[tuple] = []
         self._keyframes: deque[_Keyframe] = deque(maxlen=_SETTINGS.max_keyframes)
 
     def observe(
@@ -151,18 +150,18 @@ class BackgroundTracker(FrameObserver):
         else:
             tracked = self._track(view)
         points, keyframe, inliers = tracked
-        self._rows.append((index, points / zoom, keyframe, inliers))
+        edges: tuple = (np.nan, 0.0, 0.0)
         if self._has_edges:
-            moved = _compare_edges(self._first, view)
             steps = _share_of_steps(view.gray), _share_of_steps(view.gray.T)
-            self._edges.append((moved, *steps))
+            edges = _compare_edges(self._first, view), *steps
+        self._rows.append((index, points / zoom, keyframe, inliers, *edges))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the background points of the F frames that were tracked.
 
         Returns:
             dict[str, np.ndarray]: Five arrays with one row per frame, and two of all
-            frames; the last three are empty without edges:
+            frames; the last three are NaN and 0 without edges:
 
             * ``frames`` (F,) int64: number of the frame.
             * ``points`` (F, NUM_POINTS, 4) float32: x and y in the keyframe, then x and
@@ -178,9 +177,8 @@ class BackgroundTracker(FrameObserver):
               a column of the gray image, mean of all frames; 1 where two videos meet.
             * ``rows`` (H,): the same of columns, at each row.
         """
-        columns = zip(*self._rows, strict=True) if self._rows else [()] * 4
-        frames, pairs, keyframe, inliers = columns
-        moved, *steps = zip(*self._edges, strict=True) if self._edges else [()] * 3
+        columns = zip(*self._rows, strict=True) if self._rows else [()] * 7
+        frames, pairs, keyframe, inliers, moved, *steps = columns
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
         for row, pair in zip(points, pairs, strict=True):
             row[: len(pair)] = pair
