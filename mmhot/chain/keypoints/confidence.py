@@ -16,7 +16,9 @@ from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.people import torso_of
 
 _LOGGER = logging.getLogger(__name__)
-_TORSO = 0.5  # meters; assumed distance from hips to shoulders
+# Meters; assumed distance from hips to shoulders. It scales the distance of jumps: with
+# half of it 22 of 2,500 poses of 17 videos change, with double 5.
+_TORSO = 0.5
 
 
 def find_jumps(
@@ -61,7 +63,9 @@ class DropUncertain(KeypointStep):
         Option(low=0, high=1),
     ] = None
     # Errors of motion capture itself reach 0.1 m, and a crop that was turned by mistake
-    # stays turned for 0.28 s.
+    # stays turned for 0.28 s. From 0.5 to 1 of the distance and 0.75 to 2 of the
+    # duration, 7 of 2,500 poses of 17 videos change; 10 of the duration loses .012 of
+    # the real legs.
     jumps: Excursion = Excursion(min_distance=0.15, max_duration=0.3)
 
     def __call__(self, clip: Clip2D) -> Clip2D:

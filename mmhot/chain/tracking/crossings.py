@@ -23,8 +23,8 @@ class CrossingLimits:
 
     # Two people meet if their boxes share more than this part of the smaller one.
     min_overlap: float = 0.35
-    # Seconds before and after a meeting that give a person's appearance. Higher values
-    # average more views, but may reach into other meetings.
+    # Seconds before and after a meeting that give a person's appearance. A longer time
+    # averages more views, but may reach into other meetings.
     look_seconds: float = 1.5
     # Views of a body part, before and after the meeting; with fewer, it does not count.
     min_looks: int = 2
