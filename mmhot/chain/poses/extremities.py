@@ -61,7 +61,7 @@ class PartShapes:
         ((0.25, 0.12, 0.12), (0.1, 0.05, 0.2), (0.1, 0.05, 0.2)),
         ((0, -1), (1, -1), (2, -1), (0, 1), (0, 2), (1, 2)),
     )
-    # Ranges are those of three rendered people with 2 px of noise, whose toes, hands and
+    # Ranges are those of three rendered people with 2 px of noise whose toes, hands and
     # heads are hidden for .8 s now and then: errors of these points in the image.
     # Height of COCO's ankle above Human3.6M's, as a share of the shin. 0 to 1 of it
     # change errors by 4 %, double is 18 % worse.
