@@ -24,12 +24,14 @@ from mmhot.skeletons.joints import spell_joint
 MAX_ANNOTATIONS = 2 << 30
 """Largest file of annotations in bytes."""
 
-# Largest distance of a box's end from the image, as a share of its side
+# Largest distance of a box's end from the image, as a share of its side. Ranges are
+# those of the tests' annotations: 0 to 1 of it find the same faults.
 _MAX_BEYOND = 0.1
 # Boxes are x1, y1, x2, y2 if all of them overlap the keypoints better that way, and
-# their median overlap grows by at least this factor
+# their median overlap grows by at least this factor. 1.05 to 2.5 find the same faults.
 _CORNER_GAIN = 1.25
-# Least median intersection over union of these boxes and the keypoints
+# Least median intersection over union of these boxes and the keypoints. .4 to .7 find
+# the same faults.
 _CORNER_OVERLAP = 0.5
 
 

@@ -103,7 +103,11 @@ def test_boxes_of_two_corners_are_refused_if_all_fit_better_so(faults_of):
     crops = people_in((9, 8, 250, 240), (12, 9, 200, 250), boxes=as_sides)
     # Labeled faces of whole people have large boxes.
     faces = people_in(*SPANS, boxes=lambda span: [*(span[:2] - 9), 120, 170])
-    for people in (right, [*corners[:2], right[2]], crops, faces):
+    # Boxes with a margin at the corner of the image overlap both ways.
+    margins = people_in(
+        (9, 8, 250, 240), (12, 9, 200, 250), boxes=lambda x: [4, 4, *(x[2:] + 4)]
+    )
+    for people in (right, [*corners[:2], right[2]], crops, faces, margins):
         assert faults_of(*people) == []
 
 
