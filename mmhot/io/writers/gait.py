@@ -24,8 +24,9 @@ _NUMBERS = (
     *('step_width', 'stride_time', 'stride_length', 'speed', 'cadence', 'stance'),
 )
 # Sine of the largest angle between a treadmill and the image plane, 30 degrees. Beyond
-# it step lengths are unknown, as depths of lifted feet are too small: by half if the
-# person is seen from the front or from behind. Higher values accept more directions.
+# it step lengths are unknown, as depths of lifted feet are too small. Steps of six
+# lifted walks are 91 to 103 % as long as they are at 0 to 8 degrees, 79 to 106 % at 45,
+# and 19 to 69 % if the person is seen from the front or from behind.
 _FRONT = 0.5
 
 
