@@ -190,8 +190,7 @@ class Inferencer(BaseMMPoseInferencer):
         Args:
             inputs (FrameSource | list): A video, or images as paths and arrays.
             batch_size (int): Images that the models process at once. Defaults to 1.
-            bbox_thr (float): Score; detections below it are dropped. Higher values keep
-                fewer people. Defaults to 0.3.
+            bbox_thr (float): Score; detections below it are dropped. Defaults to 0.3.
             nms_thr (float, optional): Overlap (IoU) of boxes; if two overlap more, the
                 one with the higher score is kept. Defaults to the detector's.
             disable_norm_pose_2d (bool): Without effect: people are never moved into one

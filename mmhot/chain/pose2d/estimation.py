@@ -36,8 +36,7 @@ _ROOMS = (
 class DetectionSettings:
     """Intervals between detections, and limits of the frames kept between them."""
 
-    # Frames from one detection to the next in videos, at most. Higher values find new
-    # people later, and are faster.
+    # Frames from one detection to the next in videos, at most.
     max_interval: int = 30
     # Frames from one detection to the next in streams. It is shorter, as new people
     # cannot be searched backwards there.
@@ -45,11 +44,12 @@ class DetectionSettings:
     # Frames; in videos that are shorter, people are detected in every frame.
     short_video: int = 15
     # Frames of a chunk that ends early, as at a cut. In shorter ones, people are not
-    # detected at the end. Higher values skip more such detections.
+    # detected at the end. 0 to 1 of it find the same people in seven videos of 26
+    # frames; as long as them, it loses 7 %.
     min_rest: int = 5
     max_bytes: float = 200e6  # bytes; a chunk ends where its frames take more memory
-    # Frames that are read ahead if a CPU estimates; for a GPU it is a chunk. Higher
-    # values take more memory.
+    # Frames that are read ahead, and take memory, if a CPU estimates; for a GPU it is a
+    # chunk.
     cpu_read_ahead: int = 4
 
 

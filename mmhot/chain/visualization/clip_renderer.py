@@ -16,8 +16,8 @@ from mmhot.structures.clips_3d import Clip3D
 # Size of people in the video, relative to its largest ones. The camera is fitted to
 # people from this size on, and the background may leave the view.
 _MIN_FOREGROUND_SIZE = 0.5
-# Seconds before and after a frame. The camera shows all people of this time at once, so
-# higher values make it calmer and farther away.
+# Seconds before and after a frame. The camera shows all people of this time at once,
+# which keeps it calm.
 _FOLLOWED_SECONDS = 0.4
 
 

@@ -23,15 +23,22 @@ _BLOCKS = 3  # pixels to which the width of a head is reduced
 class HeadLimits:
     """Sizes of covered circles, and times in which undetected heads are covered, too.
 
-    The largest of the three radii counts. Higher values cover more.
+    The largest of the three radii counts. Ranges are shares of the 74 points of faces
+    and crowns that are covered, of 702 rendered people as they are detected: .975, and
+    .974 if they have no face keypoints.
     """
 
     # Radius relative to the largest distance of a face keypoint from the mean of all.
+    # Half of it covers .967, double .984.
     radius_to_face: float = 2.2
-    radius_to_shoulders: float = 0.55  # relative to the distance of the shoulders
-    radius_to_person: float = 0.09  # relative to the longer side of the person
+    # Relative to the distance of the shoulders. Half of it covers .948 of heads without
+    # face keypoints, double .981.
+    radius_to_shoulders: float = 0.55
+    # Relative to the longer side of the person. Half of it covers .791 of heads without
+    # face keypoints, double .999.
+    radius_to_person: float = 0.09
     # Distance from the shoulders to a head without face keypoints, relative to the
-    # distance from hips to shoulders.
+    # distance from hips to shoulders. Half of it is equal, double covers .230.
     neck_to_trunk: float = 0.55
     max_gap: float = 2.0  # seconds; longest gap between two detections that is covered
     margin: float = 0.5  # seconds that are covered before and after each detection

@@ -27,7 +27,7 @@ SECONDS = 'seconds'  # timestamps
 # Frames per second of the stored video; the timelines have its true times.
 _VIDEO_RATE = 30
 # Rerun's viewer decodes AV1 without another program. A key frame each second lets it
-# jump in the video; higher presets are faster, higher values of crf smaller.
+# jump in the video; a larger preset encodes it faster, a larger crf makes it smaller.
 _ENCODER = {'preset': '10', 'crf': '35', 'g': '30', 'svtav1-params': 'lp=1'}
 _EDGE = (128, 128, 128)
 _JOINT_METERS = 0.02
