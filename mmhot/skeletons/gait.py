@@ -31,8 +31,8 @@ class GaitLimits:
     # Seconds; standard deviation of a Gaussian over positions. Half of it changes step
     # lengths by 2 cm, double finds 28 of 35 strides.
     smoothing: float = 0.05
-    # Seconds; standard deviation of a Gaussian over the pelvis's direction. 0.5 to 10
-    # of it change step lengths by 9 mm.
+    # Seconds; standard deviation of a Gaussian over the pelvis's direction. 0.5 to 2 of
+    # it change step lengths by 5 mm, 10 of it 9 mm.
     heading_smoothing: float = 0.5
     # Meters; movement of a foot between its foremost and rearmost positions, relative
     # to the root. Half of it finds 39 strides, double 28.

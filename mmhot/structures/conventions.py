@@ -60,8 +60,8 @@ _EYES = 'left_eye', 'right_eye'
 # Share of the body's height; shoulders, hips and eyes of standing people differ by at
 # most this. Half of it changes 15 of 796 answers, double 13.
 _MAX_TILT = 0.12
-# Share of frames in which people stand; an order of joints with more is kept. 0.5 to 10
-# of it give the same answers.
+# Share of frames in which people stand; an order of joints with more is kept. With 0.5
+# to 10 of it answers stay.
 _KEPT_SHARE = 0.05
 # Share of frames in which people stand; another order or axis with more is recognized.
 # Half of it recognizes 4 wrong orders.
@@ -77,8 +77,8 @@ _MAX_CHANGE = 0.5
 # are fitted to 14 motions, by 11 %.
 _MAX_BENDS = (25.0, 50.0)
 # Tangent of the angle by which the neck of standing people is ahead of their ankles:
-# the median of 382 motions of CMU, in nine of ten between -0.3 and 8.4 degrees. Half
-# of it changes these heights by 3 %, double by 9 %.
+# the median of 382 motions of CMU, in nine of ten between -0.3 and 8.4 degrees. Half of
+# it changes these heights by 3 %, double by 9 %.
 _LEAN = np.tan(np.radians(3.1))
 # Cosine of the angle between standing people and the camera's up, which may be tilted.
 # 0 to 1 of it change no height over a floor.

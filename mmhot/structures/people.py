@@ -24,8 +24,8 @@ _MIN_COMMON_KEYPOINTS = 3
 # 0 to .5 of it have .6 % fewer wrong joints, and lose .3 % of the people; double loses
 # 6 %.
 _ENCLOSED_SHARE = 0.4
-# Steps of rounded boxes in their longer side, at least. 0.5 to 2 of it change the share
-# of wrong joints by .4 %.
+# Steps of rounded boxes in their longer side, at least. 0.5 to 2 of it change wrong
+# joints by .4 %.
 _MIN_STEPS = 32
 # Body keypoints in the mean confidence: the most confident ones, as images truncate
 # people. Half of it adds 18 people to 347, all keypoints lose 9 % of the people.

@@ -20,7 +20,7 @@ Steps = dict[str, dict[str, object]]
 LARGEST_FRAME = 10_000_000
 # Share of third values of 2D keypoints that may be negative, as some models' scores
 # are. If more are, they are not scores. 0 to 1 of it refuse the same 224 of 336 arrays
-# of motion capture, and none of 105 of keypoints; double refuses 5 fewer.
+# with motions of CMU, and none of 105 with keypoints; double refuses 5 fewer.
 _MAX_NEGATIVE = 0.1
 # Third values below this count as negative. 0 to 2 of it refuse the same arrays.
 _NEGATIVE = -0.01

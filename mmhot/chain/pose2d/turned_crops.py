@@ -51,8 +51,8 @@ class TurnSettings:
     # Drop of a person's mean confidence, compared with other frames of the video, that
     # triggers more turns. 0 to 10 of it change 7 of 182 frames by .1 % of a person.
     max_drop: float = 0.2
-    # A pose with an upright torso is kept without further turns if the mean confidence
-    # of the body is at least this; one with a turned torso if it cannot rise further by
+    # A pose with an upright torso is kept without further turns if the body's mean
+    # confidence is at least this; one with a turned torso if it cannot rise further by
     # ``min_gain``. With this value for both, .6 % more joints of five videos are wrong.
     # Half of it loses 1 point if photographs are upside down; double is equal.
     good_upright: float = 0.65
