@@ -16,7 +16,7 @@ from mmhot.chain.lifting.networks import Keep, LiftingNetwork
 from mmhot.chain.lifting.onnx_network import OnnxNetwork
 from mmhot.chain.lifting.refinement import keep_bone_lengths
 from mmhot.chain.lifting.world import place_people
-from mmhot.errors import require_choice
+from mmhot.errors import list_people, require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
 from mmhot.geometry.windows import (
     average_neighbors,
@@ -155,15 +155,15 @@ class Lifter:
         segments = []
         for track in clip.tracks:
             points = self.convert(track, clip.skeleton)
-            parts = filler.split(track.track, track.frames, *points)
-            if not parts:
-                _LOGGER.warning(
-                    '%s: track %s has no joint of %s, and is left out',
-                    clip.name,
-                    track.track,
-                    self.skeleton.name,
-                )
-            segments += parts
+            segments += filler.split(track.track, track.frames, *points)
+        left_out = {*clip.track_ids} - {segment.track for segment in segments}
+        if segments and left_out:
+            _LOGGER.warning(
+                '%s: no joint of %s is known of %s, who are left out',
+                clip.name,
+                self.skeleton.name,
+                list_people(left_out),
+            )
         if not segments:
             raise ValueError(
                 f'{clip.source or clip.name}: no keypoint can be converted from '
