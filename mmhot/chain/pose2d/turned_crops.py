@@ -87,6 +87,11 @@ class TurnSettings:
     # Margin between the keypoints and the new box, as a share of the longer side of
     # their extent. Half of it loses .7 points in photographs, double wins .3.
     margin: float = 0.15
+    # The new box encloses keypoints with a higher confidence than this. With all of
+    # them, .2 % fewer joints of five videos are wrong.
+    min_score: float = 0.3
+    # If fewer keypoints are this confident, all of them determine the box.
+    min_keypoints: int = 6
     # Largest distance between two estimates of a keypoint that are averaged, in torso
     # lengths. With 0, or if all are averaged, .1 to .4 % fewer joints are wrong, and
     # .6 to .9 % fewer people are found.
@@ -316,7 +321,7 @@ def align_tilted(
     tilted = np.flatnonzero(abs(rest) >= min_tilt)
     if not len(tilted):
         return points, scores
-    crops = [_align(*people[x], points[x], tilts[x]) for x in tilted]
+    crops = [_align(*people[x], points[x], scores[x], tilts[x]) for x in tilted]
     again = zip(*_estimate_crops(estimate, crops), strict=True)
     for person, second in zip(tilted, again, strict=True):
         first = points[person], scores[person]
@@ -325,11 +330,15 @@ def align_tilted(
 
 
 def _align(
-    image: np.ndarray, box: np.ndarray, points: np.ndarray, tilt: float
+    image: np.ndarray,
+    box: np.ndarray,
+    points: np.ndarray,
+    scores: np.ndarray,
+    tilt: float,
 ) -> _TurnedCrop:
     """Rotate the surroundings of a person by ``tilt`` degrees, and find the new box.
 
-    The person has keypoints (K, 2) in pixels of the image.
+    The person has keypoints (K, 2) in pixels of the image, and their scores (K,).
     """
     low, high, center, side = _measure(box)
     side *= _SETTINGS.aligned_size
@@ -337,7 +346,10 @@ def _align(
     side = int(np.ceil(zoom * side))
     matrix: np.ndarray = cv2.getRotationMatrix2D(center.tolist(), float(tilt), zoom)
     matrix[:, 2] += side / 2 - center
-    extent = map_points(matrix, points)
+    reliable = scores > _SETTINGS.min_score
+    if reliable.sum() < _SETTINGS.min_keypoints:
+        reliable[:] = True
+    extent = map_points(matrix, points[reliable])
     first = extent.min(0)
     last = extent.max(0)
     margin = _SETTINGS.margin * (last - first).max()
