@@ -110,7 +110,8 @@ def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
         limb = ''
         is_far = False
         joint = pair[0]
-        while joint >= 0 and not limb:
+        # Joints without a counterpart, as the middle of the hips, end the search.
+        while joint >= 0 and joint != skeleton.flip_indices[joint] and not limb:
             part = skeleton.joints[joint].rpartition('_')[2]
             limb = {'hip': 'leg', 'shoulder': 'arm'}.get(part, '')
             is_far |= part in ('knee', 'elbow')

@@ -9,7 +9,11 @@ from mocap import CAMERAS, JUMP, KICK, joints_of
 from rendered_clips import DATA
 
 import mmhot
-from mmhot.chain.keypoints.side_swaps import RepairSides, find_swaps
+from mmhot.chain.keypoints.side_swaps import (
+    RepairSides,
+    find_swaps,
+    joints_of_limbs,
+)
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D
@@ -132,6 +136,15 @@ def test_all_joints_of_a_limb_are_exchanged(skeleton):
     track = Track2D(0, np.arange(136), points, np.ones(points.shape[:2], np.float32))
     swaps = find_swaps(track, skeleton, np.arange(136) / 25)
     np.testing.assert_array_equal(swaps, swapped)
+
+
+@pytest.mark.parametrize('name', ['halpe-26', 'halpe-136'])
+def test_eyes_are_no_part_of_a_leg(name):
+    """These skeletons connect the head with the middle of the hips."""
+    skeleton = get_skeleton(name)
+    legs = {skeleton.joints[joint] for joint in joints_of_limbs(name, ['leg'])}
+    assert 'left_hip' in legs
+    assert not legs & {'left_eye', 'left_ear'}
 
 
 def test_lifting_repairs_by_default():
