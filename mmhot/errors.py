@@ -384,12 +384,7 @@ def require_choice(
 
 
 def hint_at_names(given: str, known: Iterable[str]) -> str:
-    """Return :func:`did_you_mean`, or the first known names if none is similar.
-
-    Args:
-        given (str): Unknown name.
-        known (Iterable[str]): Names that exist.
-    """
+    """Return :func:`did_you_mean`, or the first known names if none is similar."""
     names = list(known)
     first = ', '.join(names[:_MAX_NAMES])
     return did_you_mean(given, names) or f' (known: {first or "none"})'

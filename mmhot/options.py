@@ -271,10 +271,6 @@ def require_new_options(kind: type[Options], others: Iterable[type[Options]]) ->
     """Raise ValueError if an option of a class has the name of another option.
 
     Two classes may share an option if both declare it alike.
-
-    Args:
-        kind (type[Options]): The new class.
-        others (Iterable[type[Options]]): Classes that are known.
     """
     known = options_of(*others)
     for name, option in options_of(kind).items():

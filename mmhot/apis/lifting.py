@@ -281,11 +281,6 @@ def lift_files(
 ) -> Iterator[Outcome]:
     """Lift files of 2D keypoints, and write the results.
 
-    Args:
-        paths (Sequence[Path]): The files.
-        values (Values): Options of ``mmhot lift``.
-        report (Report): Receives lines and progress.
-
     Yields:
         Outcome: The outcome of a file; errors do not stop the others.
     """

@@ -158,9 +158,6 @@ def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
 
     Many imports fail because of other packages. So packages that are missing or of a
     wrong version are repaired first, and then the first package that fails.
-
-    Args:
-        statuses (Sequence[PackageStatus]): States of :func:`examine`.
     """
     broken = [status for status in statuses if status.fails and status.command]
     causes = [x for x in broken if '--force-reinstall' not in str(x.command)]

@@ -73,10 +73,6 @@ def needs_of(dataset: Any, metrics: Sequence[Any] = ()) -> CocoNeeds | None:
 def annotation_faults(dataset: Any, metrics: Sequence[Any] = ()) -> list[str]:
     """Describe each kind of fault of a dataset's annotations.
 
-    Args:
-        dataset (Dataset): Dataset of MMPose.
-        metrics (Sequence[BaseMetric]): Metrics of its evaluation.
-
     Returns:
         list[str]: One line for each kind of fault; empty if the dataset does not read a
         local file in COCO's format.

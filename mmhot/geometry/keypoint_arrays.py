@@ -75,9 +75,6 @@ def check_image_size(values: tuple[float, float]) -> tuple[int, int]:
 def checked_rate(fps: float) -> float:
     """Check a frame rate.
 
-    Args:
-        fps (float): Frames per second.
-
     Returns:
         float: The same rate, or the whole number that it nearly is.
 

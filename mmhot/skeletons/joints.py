@@ -263,9 +263,6 @@ def configured_skeleton(skeleton_or_metainfo: str | Mapping[str, Any]) -> Skelet
 def described_skeleton(description: Mapping[str, Any]) -> Skeleton:
     """Return the skeleton of a description, and register it if it is new.
 
-    Args:
-        description (Mapping[str, Any]): Values of :meth:`Skeleton.describe`.
-
     Raises:
         ValueError: If another skeleton has its name.
     """

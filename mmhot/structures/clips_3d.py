@@ -319,9 +319,6 @@ class Clip3D:
     def person(self, track: int) -> Person3D:
         """Return the poses of one person, in the order of the frames.
 
-        Args:
-            track (int): Track ID.
-
         Raises:
             ValueError: If there is no such track ID.
 

@@ -98,12 +98,7 @@ def take_view(source: FrameSource, options: ViewOptions) -> FrameSource:
 
 
 class ViewedFrames(FrameView):
-    """Frames of another source that are cropped and turned.
-
-    Args:
-        whole (FrameSource): The other source.
-        options (ViewOptions): Crop and turn.
-    """
+    """Frames of another source that are cropped and turned."""
 
     def __init__(self, whole: FrameSource, options: ViewOptions) -> None:
         super().__init__(whole)

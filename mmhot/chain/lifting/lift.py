@@ -132,11 +132,6 @@ class Lift(LiftingStep):
     ) -> tuple[Clip3D, Lifted]:
         """Lift a clip.
 
-        Args:
-            clip (Clip2D): Tracked keypoints.
-            lifter (Lifter): The lifter.
-            count (CountStage): Receives the progress.
-
         Returns:
             tuple[Clip3D, Lifted]: Poses in camera axes, and what they were lifted from.
 

@@ -68,11 +68,7 @@ class GivenStep(PoseStep, ABC):
 
     @abstractmethod
     def prepare(self, clip: Clip3D) -> Clip3D:
-        """Return the clip after the step.
-
-        Args:
-            clip (Clip3D): Poses of another tool.
-        """
+        """Return the clip after the step."""
 
 
 @dataclass(frozen=True, kw_only=True)

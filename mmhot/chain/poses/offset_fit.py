@@ -61,10 +61,6 @@ class Offsets:
 def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.ndarray:
     """Find the most probable offsets (Gauss-Newton with robust weights).
 
-    Args:
-        facts (Offsets): Evidence for the offsets.
-        errors (OffsetErrors): Standard deviations.
-
     Returns:
         np.ndarray: Offsets in camera axes, meters, (T, P, 3).
 

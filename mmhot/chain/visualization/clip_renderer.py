@@ -24,9 +24,6 @@ _FOLLOWED_SECONDS = 0.4
 class ClipRenderer:
     """Draw the 2D keypoints of a clip, and its 3D poses on a floor.
 
-    Args:
-        clip (Clip3D): Lifted poses.
-
     Raises:
         ValueError: If the clip has no pose to draw.
 
