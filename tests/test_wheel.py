@@ -319,7 +319,7 @@ def test_empty_environment_needs_no_compiler(tool, wheel, tmp_path, request):
     assert error['missing'] == 0
     assert error['pixels'] == pytest.approx(4.2, abs=0.1)
     assert error['MPJPE'] == pytest.approx(43.6, abs=0.2)
-    assert error['P-MPJPE'] == pytest.approx(34.8, abs=0.2)
+    assert error['P-MPJPE'] == pytest.approx(34.2, abs=0.2)
     assert json.loads(
         call(path / 'mmhot', 'doctor', '--json', cwd=tmp_path, path=path)
     )['ok']
