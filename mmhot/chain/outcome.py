@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,23 +62,22 @@ class Outcome:
                 ``.html``.
         """
         self.people = len(clip.track_ids)
-        table = describe_people(clip)
-        if len(table) > _MOST_PEOPLE:
-            for line in table:
-                _LOGGER.info(line)
-            text = '%s: %d people, ID %d to %d; {people} chooses them, -v lists them'
-            ends = min(clip.track_ids), max(clip.track_ids)
-            table = [ArgumentError(text, clip.name, len(table), *ends)]
-        for line in table:
-            report.say(line)
+        text = '%s: %d people, ID %d to %d; {people} chooses them, -v lists them'
+        ends = min(clip.track_ids, default=0), max(clip.track_ids, default=0)
+        short = ArgumentError(text, clip.name, self.people, *ends)
+        _say(report, describe_people(clip), _MOST_PEOPLE, short)
         if clip.model and len(clip):
             report.say(describe_camera(clip))
         stem = values.of(OutputOptions).out_dir / clip.name
+        notes = defaultdict(list)  # by the suffix of files
         with self.times.measure('write'):
             for file, note in export(clip, values, stem, report, footage, thumbnails):
                 self.files.append(file)
                 if note:
-                    report.say(f'{file.name}: {note}')
+                    notes[file.suffix].append(f'{file.name}: {note}')
+        for lines in notes.values():
+            more = f'{lines[0]}; -v prints the notes of all {len(lines)} people'
+            _say(report, lines, 1, more)
 
 
 @contextmanager
@@ -124,6 +124,16 @@ def _results(name: str, options: OutputOptions) -> list[Path]:
         pattern = re.compile(re.escape(name) + person + re.escape(f'.{form}'))
         found += [x for x in options.out_dir.iterdir() if pattern.fullmatch(x.name)]
     return sorted(file for file in found if file.is_file())
+
+
+def _say(report: Report, lines: Sequence[Line], most: int, short: Line) -> None:
+    """Say lines, or a short one if there are more than ``most``, which become notes."""
+    if len(lines) > most:
+        for line in lines:
+            _LOGGER.info(line)
+        lines = [short]
+    for line in lines:
+        report.say(line)
 
 
 def describe_people(clip: Clip3D) -> list[Line]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, escape
+from mmhot.errors import ArgumentError, escape, list_people
 from mmhot.geometry.keypoint_arrays import (
     check_extent,
     check_image_size,
@@ -295,18 +295,13 @@ def _split_tracks(rows: CheckedRows, name: str) -> list[Track2D]:
     if len(ids) > MAX_TRACKS:
         raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
     rows.warn_of_ids(name)
-    tracks = []
-    for track in ids.tolist():
-        person = _track_2d(track, rows.take(rows.track == track))
-        if np.isnan(person.keypoints).all():
-            _LOGGER.warning(
-                '%s: track %s is left out: it has no keypoints', name, track
-            )
-        else:
-            tracks.append(person)
-    if not tracks:
+    people = [_track_2d(x, rows.take(rows.track == x)) for x in ids.tolist()]
+    lost = [x.track for x in people if np.isnan(x.keypoints).all()]
+    if len(lost) == len(people):
         raise ValueError('has no keypoint that is finite and has a score above 0')
-    return tracks
+    if lost:
+        _LOGGER.warning('%s: %s without keypoints left out', name, list_people(lost))
+    return [x for x in people if x.track not in lost]
 
 
 def _track_2d(track: int, rows: CheckedRows) -> Track2D:

@@ -138,17 +138,15 @@ class _GivenPoses:
         usual = np.searchsorted(_LARGEST, np.median(statures))
         self.units_per_meter = [*_UNITS][usual]
         self.unit = _UNITS[self.units_per_meter]
-        tracks = np.unique(self._rows.track).tolist()
-        for track in tracks:
-            who = list_people([track]) if len(tracks) > 1 else 'people'
+        unusual = []
+        for track in np.unique(self._rows.track).tolist():
             person = self._rows.track == track
             height = np.median(statures[person]) / self.units_per_meter
             if not _USUAL[0] <= height <= _USUAL[1]:
-                self._warn(
-                    '%s: bones of %s show a height of %.2f m; {height} sets the scale',
-                    who,
-                    height,
-                )
+                unusual.append(f'{height:.2f} m for {list_people([track])}')
+        if unusual:
+            text = '%s: bones show heights of %s; {height} sets the scale'
+            self._warn(text, ', '.join(unusual))
         if self.units_per_meter != 1:
             self.guesses.append(f'bones of people show {self.unit}')
         self.points = self.points / self.units_per_meter

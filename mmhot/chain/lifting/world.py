@@ -1,6 +1,7 @@
 """Absolute positions and sizes of lifted people, in camera axes and on a floor."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -253,6 +254,20 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     )
 
 
+class _ShotLines(defaultdict[tuple[int, str], list[str]]):
+    """Lines of a clip by level and text, with the first times of their shots."""
+
+    def add(self, seen: Clip3D, text: str, level: int = logging.WARNING) -> None:
+        """Add a line on the poses ``seen`` of a shot."""
+        self[level, text].append(f'{seen.seconds(seen.frame[:1])[0]:.1f} s')
+
+    def log(self, clip: Clip3D) -> None:
+        """Log each line once, with the times of its shots if there are several."""
+        for (level, text), times in self.items():
+            where = f' (shots at {", ".join(times)})' if len(clip.cuts) else ''
+            _LOGGER.log(level, '%s: %s%s', clip.name, text, where)
+
+
 def stand_on_shot_floors(
     clip: Clip3D, poses: np.ndarray, root: np.ndarray
 ) -> np.ndarray:
@@ -276,18 +291,20 @@ def stand_on_shot_floors(
     unseen = legs_unseen(clip)
     is_steep = np.zeros(len(clip), bool)
     heights = {}
+    lines = _ShotLines(list)
     for shot in np.unique(shots):
         rows = shots == shot
         if unseen[rows].all():
             unseen[rows] = False
         shown = rows & ~unseen
         seen = clip.take(shown)
-        steep = _is_steep(seen)
+        steep = _is_steep(seen, lines)
         is_steep[rows] = steep
-        rotation, height = _find_floor(seen, is_running[shown], steep)
+        rotation, height = _find_floor(seen, is_running[shown], steep, lines)
         root[rows] = root[rows] @ rotation.T - [0, 0, height]
         poses[rows] = poses[rows] @ rotation.T
         heights[shot] = height
+    lines.log(clip)
     for rows in clip.stretches():
         if unseen[rows].all():
             continue  # Legs that are not visible may be below a table.
@@ -338,8 +355,8 @@ def _lowest_joint(poses: np.ndarray) -> np.ndarray:
     return poses[:, _BODY, 2].min(1)
 
 
-def _is_steep(seen: Clip3D) -> bool:
-    """Log and return whether the camera of N poses in z-up axes looks down steeply."""
+def _is_steep(seen: Clip3D, lines: _ShotLines) -> bool:
+    """Say and return whether the camera of N poses in z-up axes looks down steeply."""
     bodies = seen.keypoints_3d[:, _BODY].astype(np.float64)
     along = standing_axes(bodies, min_upright=FLOOR.min_steep)
     along = along[np.isfinite(along).all(1)]
@@ -348,21 +365,22 @@ def _is_steep(seen: Clip3D) -> bool:
     _, ahead, up = np.median(along, axis=0)
     is_steep = bool(np.degrees(np.arctan2(-ahead, up)) > FLOOR.max_pitch)
     if is_steep:
-        _LOGGER.warning(
-            '%s: the camera looks down by about 45 degrees or more: poses lifted from '
+        lines.add(
+            seen,
+            'the camera looks down by about 45 degrees or more: poses lifted from '
             'there are 60 to 180 mm off, and people move too far',
-            seen.name,
         )
     return is_steep
 
 
 def _find_floor(
-    seen: Clip3D, is_running: np.ndarray, is_steep: bool
+    seen: Clip3D, is_running: np.ndarray, is_steep: bool, lines: _ShotLines
 ) -> tuple[np.ndarray, float]:
     """Fit the floor below the people of a shot, see :func:`placement.find_floor`.
 
     ``seen`` has N poses in z-up axes with visible legs; ``is_running`` (N,) marks poses
-    of people who run; ``is_steep`` is that of :func:`_is_steep`.
+    of people who run; ``is_steep`` is that of :func:`_is_steep`; ``lines`` receives
+    doubts.
     """
     ankles = [
         index
@@ -371,7 +389,7 @@ def _find_floor(
     ]
     feet = seen.keypoints_3d[:, ankles].astype(np.float64)
     feet += seen.root_3d[:, None]
-    upright = _upright(seen, is_running, is_steep)
+    upright = _upright(seen, is_running, is_steep, lines)
     rotation, height = placement.find_floor(feet.reshape(-1, 3), *upright)
     body = seen.keypoints_3d[:, _BODY].astype(np.float64)
     stands = np.isfinite(standing_axes(body)).all(1)
@@ -381,18 +399,17 @@ def _find_floor(
         limit = FLOOR.size_error * abs(height)
         limit += FLOOR.tilt_error * np.linalg.norm(standing, axis=-1).mean()
         if np.percentile(lowest, 5) > limit:
-            _LOGGER.warning(
-                '%s: the floor is that of poses that stand; others are up to %.1f m '
-                'below it, and their distance is wrong',
-                seen.name,
-                np.percentile(lowest, 5),
+            lines.add(
+                seen,
+                'the floor is that of poses that stand; others are far below it, and '
+                'their distance is wrong',
             )
             return placement.find_floor(standing.reshape(-1, 3), *upright)
     return rotation, height
 
 
 def _upright(
-    seen: Clip3D, is_running: np.ndarray, is_steep: bool
+    seen: Clip3D, is_running: np.ndarray, is_steep: bool, lines: _ShotLines
 ) -> tuple[np.ndarray, float]:
     """Find the upward direction of a shot in z-up axes of the camera.
 
@@ -403,6 +420,7 @@ def _upright(
         seen (Clip3D): N poses of one shot in z-up axes.
         is_running (np.ndarray): Poses that run, (N,) bool.
         is_steep (bool): Whether the camera looks down steeply, which has been said.
+        lines (_ShotLines): Receives doubts and notes.
 
     Returns:
         tuple[np.ndarray, float]: Unit vectors (M, 3), without any if the camera counts
@@ -415,20 +433,21 @@ def _upright(
         if floor is not None:
             return floor.up[None], FLOOR.shared_floor_error
     if is_running.mean() > FLOOR.max_running_share:
-        _LOGGER.info(
-            '%s: people move as fast as runners: the tilt of the camera is estimated '
-            'from their feet alone',
-            seen.name,
+        lines.add(
+            seen,
+            'people move as fast as runners: the tilt of the camera is estimated from '
+            'their feet alone',
+            logging.INFO,
         )
         return _NO_AXES, FLOOR.running_tilt_error
     bodies = standing_axes(bodies[~is_running])
     bodies = bodies[np.isfinite(bodies).all(1)]
     if len(bodies) < FLOOR.min_standing_share * len(seen):
         if not is_steep:
-            _LOGGER.warning(
-                '%s: hardly any whole person is seen upright: the camera is assumed to '
-                'be level',
-                seen.name,
+            lines.add(
+                seen,
+                'hardly any whole person is seen upright: the camera is assumed to be '
+                'level',
             )
         return _NO_AXES, FLOOR.level_tilt_error
     return bodies, FLOOR.body_axis_error

@@ -314,7 +314,7 @@ def test_units_are_those_of_people(scale, unit, way, plain, tmp_path, caplog):
 def test_people_of_unusual_height_are_one_line(factor, caplog):
     Clip3D.from_arrays(factor * WORLD[:, :1], FPS, axes='world')
     (line,) = caplog.messages
-    pattern = r'clip: bones of people show a height of ([0-9.]+) m; height sets'
+    pattern = r'clip: bones show heights of ([0-9.]+) m for person 0; height sets'
     high = float(re.search(pattern, line)[1])
     assert high == pytest.approx(1.742 * factor, abs=5e-3)
 
