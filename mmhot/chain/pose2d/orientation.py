@@ -16,7 +16,7 @@ from mmhot.chain.frames.view import TURNS, turn_image
 from mmhot.chain.pose2d.estimation import VideoPoseEstimator
 from mmhot.chain.pose2d.footage import Footage
 from mmhot.errors import ArgumentError
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.people import People, torso_of
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ class TurnSettings:
     # Share of the turned frames in which a person stands. 0.5 to 1 of it lose none.
     min_standing: float = 0.6
     # People who stand in the given frames, as a share of all people, or of all frames.
-    # 0.5 to 10 of it are equal.
-    max_standing: float = 0.1
+    # 0.3 to 5 of it are equal; with half, a turned video of sports is not examined.
+    max_standing: float = 0.2
     # Lengths of the trunk by which people move sideways. Who falls out of a bed without
     # turning moves by one. Half of it wins 4, double loses 14.
     min_way: float = 2.0
@@ -61,7 +61,8 @@ def find_turn(footage: Footage, models: VideoPoseEstimator) -> int:
     """Find the turn of a video after which people stand, if they do not before.
 
     A video is examined if no person is found, or if most trunks are not upright. If
-    people stand after a turn, but do not walk, they may lie: a line in the log says so.
+    people stand after a turn, but do not walk, or are upright in twice as many frames,
+    they may lie: a line in the log says so.
 
     Args:
         footage (Footage): The video and its people.
@@ -90,21 +91,29 @@ def find_turn(footage: Footage, models: VideoPoseEstimator) -> int:
     chosen = {*(seen.first + places * len(people)).astype(int).tolist()}
     images = [frame.image for frame in footage.frames if frame.index in chosen]
     found: dict[int, list[np.ndarray]] = {}
+    num_upright = {}  # frames with people who do not lie
     for turn in TURNS[1:]:
         turned = models.detect([turn_image(image, turn) for image in images])
         each = [_standing(people, indices) for people in turned]
         found[turn] = [places[0] for places in each if len(places)]
-    best = max(found, key=lambda turn: len(found[turn]))
-    if len(found[best]) < _SETTINGS.min_standing * len(images):
-        return 0
-    columns, lengths, widths = np.transpose(found[best])
-    is_turned = np.ptp(columns) >= _SETTINGS.min_way * np.median(lengths)
-    is_turned |= best == 180 and np.median(widths) < _SETTINGS.max_width
+        num_upright[turn] = sum(_any_upright(x, skeleton) for x in turned)
+    best = max(found, key=lambda turn: len(found[turn]) + num_upright[turn])
+    fewest = _SETTINGS.min_standing * len(images)
+    is_turned = False
+    if len(found[best]) >= fewest:
+        columns, lengths, widths = np.transpose(found[best])
+        is_turned = np.ptp(columns) >= _SETTINGS.min_way * np.median(lengths)
+        is_turned |= best == 180 and np.median(widths) < _SETTINGS.max_width
+    else:
+        before = sum(_any_upright(seen.people[x], skeleton) for x in chosen)
+        if num_upright[best] < max(fewest, 2 * before):
+            return 0
     text = (
         '%s: frames are turned by %d degrees, as people stand then; {rotate} 0 leaves '
         'them as they are'
         if is_turned
-        else '%s: people lie, or the video is stored turned: then give {rotate} %d'
+        else '%s: people lie or are upside down, or the video is stored turned: then '
+        'give {rotate} %d'
     )
     _LOGGER.warning(ArgumentError(text, footage.frames.label, best))
     return best if is_turned else 0
@@ -114,6 +123,12 @@ def _seen_points(people: People) -> np.ndarray:
     """Return keypoints in pixels, (P, K, 2); NaN if their scores are low."""
     is_seen = people.scores[..., None] >= _SETTINGS.min_score
     return np.where(is_seen, people.keypoints, np.nan)
+
+
+def _any_upright(people: People, skeleton: Skeleton) -> bool:
+    """Return whether any trunk of a frame points up, or is not seen."""
+    x, y = torso_of(_seen_points(people), skeleton).T
+    return not (-y <= abs(x)).all()
 
 
 def _standing(people: People, indices: Sequence[int]) -> np.ndarray:
