@@ -195,8 +195,9 @@ _SMPL = dict(
     ),
 )
 # Names of the same joints in HumanIK, Mixamo and Rokoko (LeftArm), Unity and Xsens
-# (LeftUpperArm), OptiTrack's Motive (LUArm), ARKit (left_arm_joint), and Unreal, where
-# it is upperarm_l
+# (LeftUpperArm), OptiTrack's Motive (LUArm), ARKit (left_arm_joint), Meta's headsets
+# (LeftArmUpper), Daz (lShldrBend), and Unreal, where it is upperarm_l. Rigify's neck
+# and head are spine.004 and spine.006.
 RIG_NAMES = {
     **{
         name: joint
@@ -205,7 +206,8 @@ RIG_NAMES = {
             ('spine_1', 'spine spine01 ab'),
             ('spine_2', 'spine1 spine02 chest'),
             ('spine_3', 'spine2 spine03 upperchest'),
-            *(('neck', 'neck neck01 neck1joint'), ('head', 'head headjoint')),
+            ('neck', 'neck neck01 neck1joint necklower spine004'),
+            ('head', 'head headjoint spine006'),
         )
         for name in names.split()
     },
@@ -213,14 +215,14 @@ RIG_NAMES = {
         f'{start}{name}': f'{side}_{part}'
         for side in ('left', 'right')
         for part, names in (
-            ('collar', 'shoulder clavicle shoulder1joint'),
-            ('shoulder', 'arm upperarm uarm armjoint'),
-            ('elbow', 'forearm lowerarm farm forearmjoint'),
-            ('wrist', 'hand handjoint'),
-            ('hip', 'upleg upperleg thigh uplegjoint'),
+            ('collar', 'shoulder clavicle shoulder1joint collar'),
+            ('shoulder', 'arm upperarm uarm armjoint armupper shldrbend'),
+            ('elbow', 'forearm lowerarm farm forearmjoint armlower forearmbend'),
+            ('wrist', 'hand handjoint handwrist'),
+            ('hip', 'upleg upperleg thigh uplegjoint thighbend'),
             ('knee', 'leg lowerleg shin calf legjoint'),
-            ('ankle', 'foot footjoint'),
-            ('foot', 'toebase toe toes ball toesjoint'),
+            ('ankle', 'foot footjoint footankle'),
+            ('foot', 'toebase toe toes ball toesjoint toes01 toe0 football'),
         )
         for name in names.split()
         for start in (side, side[0])

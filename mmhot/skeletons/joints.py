@@ -23,8 +23,14 @@ from mmhot.skeletons.metainfo import read_metainfo
 
 _TRUNK = {'left_shoulder', 'right_shoulder', 'left_hip', 'right_hip'}
 _ELBOWS = {'left_elbow', 'right_elbow'}
-# Names of characters before the ones of their joints, such as "Skeleton 001:" of Motive
-_CHARACTER = re.compile(r'^(.*:|mixamorig\d*|bip\d+(?=[ _]))', re.IGNORECASE)
+# What programs add to the names of joints: characters, such as "Skeleton 001:" of
+# Motive, "Bip01" of 3ds Max and "m_avg_" of SMPL, Azure Kinect's K4ABT_JOINT_, Rigify's
+# DEF-, Auto-Rig Pro's _stretch and .x, VRoid's J_Bip_, Meta's Body_, DeepMotion's _JNT
+_ADDED = re.compile(
+    r'^(.*:|mixamorig\d*|bip\d+(?=[ _])|[mf]_avg_|k4abt_joint_|def-|j_bip_(c_)?|'
+    r'body_(?!center))|_stretch(?=\.)|\.x$|_jnt$',
+    re.IGNORECASE,
+)
 ANKLE_HEIGHT = 0.08
 """Height of ankles above the floor, meters."""
 
@@ -358,7 +364,7 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
         tuple[Skeleton, list[int]] | None: The skeleton, and the index of each of its
         joints among the names, -1 if it is missing; None if no skeleton fits.
     """
-    spelled = [spell_joint(_CHARACTER.sub('', name)) for name in names]
+    spelled = [spell_joint(_ADDED.sub('', name)) for name in names]
     renamed = [RIG_NAMES.get(x.replace('_', ''), x) for x in spelled]
     skeletons: Iterable[Skeleton] = SKELETONS.values()
     if _ELBOWS.isdisjoint(spelled) and {*renamed} >= _TRUNK | _ELBOWS:

@@ -205,7 +205,7 @@ RIGS = {
     ),
     'Xsens': (
         *('{Side} {}', '{} {}'),
-        'Shoulder Upper_Arm Forearm Hand Upper_Leg Lower_Leg Foot Toe',
+        'Shoulder Upper+Arm Forearm Hand Upper+Leg Lower+Leg Foot Toe',
         'Pelvis Neck Head',
     ),
     'Motive': (
@@ -233,6 +233,36 @@ RIGS = {
         'clavicle upperarm lowerarm hand thigh calf foot ball',
         'pelvis neck_01 head',
     ),
+    'VRoid': (
+        *('J_Bip_{S}_{}', '{}_{}'),
+        'Shoulder UpperArm LowerArm Hand UpperLeg LowerLeg Foot ToeBase',
+        'J_Bip_C_Hips J_Bip_C_Neck J_Bip_C_Head',
+    ),
+    'DeepMotion': (
+        *('{s}_{}_JNT', '{}_{}'),
+        'shoulder arm forearm hand upleg leg foot toebase',
+        'hips_JNT neck_JNT head_JNT',
+    ),
+    'Rigify': (
+        *('DEF-{}.{S}', '{}_{}'),
+        'shoulder upper_arm forearm hand thigh shin foot toe',
+        'DEF-hips DEF-spine.004 DEF-spine.006',
+    ),
+    'Auto-Rig Pro': (
+        *('{}.{s}', '{}_{}'),
+        'shoulder arm_stretch forearm_stretch hand thigh_stretch leg_stretch foot toes_01',
+        'hips.x neck.x head.x',
+    ),
+    'Meta': (
+        *('Body_{Side}{}', '{}_{}'),
+        'Shoulder ArmUpper ArmLower HandWrist UpperLeg LowerLeg FootAnkle FootBall',
+        'Body_Hips Body_Neck Body_Head',
+    ),
+    'Daz': (
+        *('{s}{}', '{}_{}'),
+        'Collar ShldrBend ForearmBend Hand ThighBend Shin Foot Toe',
+        'hip neckLower head',
+    ),
 }
 
 
@@ -244,8 +274,7 @@ def test_names_of_rigs(program, clip, tmp_path):
     for side in ('left', 'right'):
         sides = dict(side=side, Side=side.title(), S=side[0].upper(), s=side[0])
         for part, limb in zip(LIMBS, limbs.split(), strict=True):
-            limb = limb if program == 'ARKit' else limb.replace('_', ' ')
-            names[f'{side}_{part}'] = form.format(limb, **sides)
+            names[f'{side}_{part}'] = form.format(limb.replace('+', ' '), **sides)
     given = joints_of(clip, 'humanml3d-22')
     joints = {name: given[joint] for joint, name in names.items()}
     frames = [
