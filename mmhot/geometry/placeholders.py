@@ -2,7 +2,8 @@
 
 Programs write a fixed place, the middle or the size of the image, or the last known
 place. Such a point contradicts the others: it repeats exactly one place while they
-move, and jumps to it, is too far away, or is where another point is, too.
+move, and jumps to it, is too far away, or is where another point is, too. Programs that
+lose a person hold the last pose, until it jumps.
 """
 
 import numpy as np
@@ -47,6 +48,10 @@ def find_placeholders(points: np.ndarray) -> np.ndarray:
     if not body > 0:
         return found
     steps = np.linalg.norm(np.diff(points, axis=0), axis=-1) / body
+    held = np.append(False, np.nanmax(steps, 1) == 0)
+    jumps = _jumps(np.nanmedian(steps, 1), held)
+    for rows in np.split(np.arange(len(points)), np.flatnonzero(~held)):
+        found[rows[1:]] = len(rows) > _MIN_ROWS and jumps[rows[-1]]
     moves = np.median(np.nan_to_num(steps), 1) > 0  # whether most points move
     moves = np.append(moves, moves[-1:])
     sorted_x = np.sort(points[..., 0], 0)
@@ -62,7 +67,7 @@ def find_placeholders(points: np.ndarray) -> np.ndarray:
             if len(rows) < _MIN_ROWS or not moves[rows].mean() > 0.5:
                 continue
             twins = (points[rows] == points[rows[0], joint]).all(-1).sum(1) - 1
-            found[rows, joint] = (
+            found[rows, joint] |= (
                 jumps[rows].any()
                 or np.median(away[rows, joint]) > _MAX_REPEATED_DISTANCE * body
                 or np.linalg.norm(np.ptp(center[rows], 0)) > _MIN_MOVED * body
@@ -72,7 +77,8 @@ def find_placeholders(points: np.ndarray) -> np.ndarray:
     center = np.nanmedian(others, 1, keepdims=True)
     is_far = np.linalg.norm(others - center, axis=-1) > _MAX_DISTANCE * body
     # Rows in which most points are far have another unit.
-    return found | (is_far & (is_far.mean(1, keepdims=True) < 0.5))
+    found |= is_far & (is_far.mean(1, keepdims=True) < 0.5)
+    return found & np.isfinite(points).all(-1)
 
 
 def _jumps(steps: np.ndarray, repeats: np.ndarray) -> np.ndarray:

@@ -43,6 +43,15 @@ def test_places_that_repeat_are_found(place, share, pixels):
     np.testing.assert_array_equal(find_placeholders(points), missing)
 
 
+def test_poses_that_are_held_until_they_jump_are_found(poses):
+    poses = poses.copy()
+    start = len(poses) // 3
+    poses[start : start + 60] = poses[start - 1]
+    assert np.flatnonzero(find_placeholders(poses).all(1)).tolist() == [
+        *range(start, start + 60)
+    ]
+
+
 @pytest.mark.parametrize(
     'change',
     [

@@ -250,7 +250,8 @@ RIGS = {
     ),
     'Auto-Rig Pro': (
         *('{}.{s}', '{}_{}'),
-        'shoulder arm_stretch forearm_stretch hand thigh_stretch leg_stretch foot toes_01',
+        'shoulder arm_stretch forearm_stretch hand thigh_stretch leg_stretch foot '
+        'toes_01',
         'hips.x neck.x head.x',
     ),
     'Meta': (
