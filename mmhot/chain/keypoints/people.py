@@ -1,6 +1,6 @@
 """Step ``people``: choose people by track ID or size, or list them in a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -78,12 +78,11 @@ class ChoosePeople(PeopleOption, KeypointStep):
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Keep the chosen tracks."""
-        spans = []
+        shown = {}
         for track in clip.tracks:
-            times = clip.times_of(track.frames)
             height = _median_height(track.keypoints[..., 1])
-            spans.append(PersonSpan(track.track, times, height))
-        chosen = choose_people(clip.name, spans, self.people)
+            shown[track.track] = len(track.frames), height
+        chosen = choose_people(clip.name, shown, self.people)
         tracks = [track for track in clip.tracks if track.track in chosen]
         return replace(clip, tracks=tracks)
 
@@ -96,25 +95,17 @@ def _median_height(rows: np.ndarray) -> float:
     return float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))
 
 
-@dataclass(frozen=True)
-class PersonSpan:
-    """Duration and size of a person, by which people are chosen."""
-
-    track: int  # track ID
-    times: np.ndarray  # timestamps in seconds, (T,)
-    height: float  # median height in the image, pixels
-
-
 def choose_people(
     name: str,
-    spans: Sequence[PersonSpan],
+    shown: Mapping[int, tuple[int, float]],
     people: str | tuple[int, ...],
 ) -> list[int]:
     """Choose people in a clip.
 
     Args:
         name (str): Name of the clip, for messages.
-        spans (Sequence[PersonSpan]): Duration and size of each person.
+        shown (Mapping[int, tuple[int, float]]): Number of frames and median height in
+            the image, by track ID.
         people (str | tuple[int, ...]): 'all', 'largest' or track IDs.
 
     Returns:
@@ -123,18 +114,17 @@ def choose_people(
     Raises:
         ArgumentError: If a track ID is not in the clip.
     """
-    tracks = [span.track for span in spans]
     if people == 'all':
-        return tracks
+        return [*shown]
     if people == 'largest':
-        least = _MIN_SHARE * max(len(span.times) for span in spans)
-        long = [span for span in spans if len(span.times) >= least]
-        return [max(long, key=lambda span: span.height).track]
+        least = _MIN_SHARE * max(count for count, _ in shown.values())
+        long = [track for track, (count, _) in shown.items() if count >= least]
+        return [max(long, key=lambda track: shown[track][1])]
     for track in people:
-        if track not in tracks:
+        if track not in shown:
             raise ArgumentError(
                 '{people} must be among the track IDs %s of %s, got %s',
-                ', '.join(map(str, tracks)),
+                ', '.join(map(str, shown)),
                 name,
                 track,
             )

@@ -14,7 +14,6 @@ import numpy as np
 from mmhot.chain.keypoints.lens import LensOptions
 from mmhot.chain.keypoints.people import (
     PeopleOption,
-    PersonSpan,
     SingleOption,
     choose_people,
 )
@@ -112,12 +111,11 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
         """Take the people that were chosen."""
         boxes = self._boxes(clip)
         heights = boxes[:, 3] - boxes[:, 1]
-        spans = []
+        shown = {}
         for track in clip.track_ids:
             rows = clip.track == track
-            times = clip.seconds(clip.frame[rows])
-            spans.append(PersonSpan(track, times, float(np.median(heights[rows]))))
-        chosen = choose_people(clip.name, spans, self.people)
+            shown[track] = int(rows.sum()), float(np.median(heights[rows]))
+        chosen = choose_people(clip.name, shown, self.people)
         return clip.take(np.isin(clip.track, chosen))
 
     def _boxes(self, clip: Clip3D) -> np.ndarray:
