@@ -20,7 +20,7 @@ _SPREAD = 4.0  # length of a body, in median distances of its points from their 
 _MAX_DISTANCE = 20.0  # body lengths from the median of the other points
 _MAX_REPEATED_DISTANCE = 1.5  # the same of points that repeat a place
 _MIN_ROWS = 3  # rows with one place; frames that are repeated 30 times a second have 2
-_MIN_MOVED = 1.0  # body lengths by which a person moves while a point stays
+_MIN_MOVED = 1.0  # body lengths by which the distance of a point that stays changes
 # Step to or from a repeated place: relative to the point's other fast steps (95 %), and
 # in body lengths
 _MIN_JUMP = 2.0
@@ -70,7 +70,7 @@ def find_placeholders(points: np.ndarray) -> np.ndarray:
             found[rows, joint] |= (
                 jumps[rows].any()
                 or np.median(away[rows, joint]) > _MAX_REPEATED_DISTANCE * body
-                or np.linalg.norm(np.ptp(center[rows], 0)) > _MIN_MOVED * body
+                or np.ptp(away[rows, joint]) > _MIN_MOVED * body
                 or (points.shape[-1] == 2 and np.sum(twins > 0) >= _MIN_TWINS)
             )
     others = np.where(found[..., None], np.nan, points)

@@ -95,6 +95,10 @@ class Rows:
         count = stated.shape[-2]
         frame, track = _number(lead, self.frame, self.track, name)
         are_several = len(lead) > 1 and lead[1] > 1
+        if are_several and lead[1] > lead[0]:
+            self.guesses.append(
+                'the first axis of the array is time, the second people'
+            )
         sizes: dict[str, tuple[int, ...]] = {
             'scores': (count,),
             'bboxes': (4,),

@@ -230,6 +230,13 @@ def test_missing_joints_may_be_marked_in_any_way(mark):
     np.testing.assert_allclose(track.keypoints[~lost], BODY[~lost], rtol=1e-6)
 
 
+def test_arrays_with_more_people_than_frames_are_doubted(caplog):
+    """The first axis was a batch, as in PyTorch."""
+    Clip2D.from_arrays(BODY[None], (1280, 720), 25)
+    text = '40 people; the first axis of the array is time, the second people'
+    assert text in caplog.messages[-1]
+
+
 def test_shuffled_people_of_arrays_are_followed(caplog):
     reference = Clip2D.from_arrays(TWO, (1920, 1080), 25)
     shuffled = TWO.copy()

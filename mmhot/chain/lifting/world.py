@@ -21,6 +21,7 @@ from mmhot.structures.lens import Lens, ideal_pixels
 _LOGGER = logging.getLogger(__name__)
 _BODY = slice(get_skeleton('h36m-17').num_keypoints)
 _NO_AXES = np.empty((0, 3))
+_Lines = dict[str, list[Clip3D]]  # lines of the log, and the shots that they are about
 
 
 def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
@@ -254,20 +255,6 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     )
 
 
-class _ShotLines(defaultdict[tuple[int, str], list[str]]):
-    """Lines of a clip by level and text, with the first times of their shots."""
-
-    def add(self, seen: Clip3D, text: str, level: int = logging.WARNING) -> None:
-        """Add a line on the poses ``seen`` of a shot."""
-        self[level, text].append(f'{seen.seconds(seen.frame[:1])[0]:.1f} s')
-
-    def log(self, clip: Clip3D) -> None:
-        """Log each line once, with the times of its shots if there are several."""
-        for (level, text), times in self.items():
-            where = f' (shots at {", ".join(times)})' if len(clip.cuts) else ''
-            _LOGGER.log(level, '%s: %s%s', clip.name, text, where)
-
-
 def stand_on_shot_floors(
     clip: Clip3D, poses: np.ndarray, root: np.ndarray
 ) -> np.ndarray:
@@ -291,7 +278,7 @@ def stand_on_shot_floors(
     unseen = legs_unseen(clip)
     is_steep = np.zeros(len(clip), bool)
     heights = {}
-    lines = _ShotLines(list)
+    lines: _Lines = defaultdict(list)
     for shot in np.unique(shots):
         rows = shots == shot
         if unseen[rows].all():
@@ -304,7 +291,10 @@ def stand_on_shot_floors(
         root[rows] = root[rows] @ rotation.T - [0, 0, height]
         poses[rows] = poses[rows] @ rotation.T
         heights[shot] = height
-    lines.log(clip)
+    for line, seen_in in lines.items():
+        starts = [f'{x.seconds(x.frame[:1])[0]:.1f} s' for x in seen_in]
+        where = f' (shots at {", ".join(starts)})' if len(clip.cuts) else ''
+        _LOGGER.warning('%s: %s%s', clip.name, line, where)
     for rows in clip.stretches():
         if unseen[rows].all():
             continue  # Legs that are not visible may be below a table.
@@ -355,7 +345,7 @@ def _lowest_joint(poses: np.ndarray) -> np.ndarray:
     return poses[:, _BODY, 2].min(1)
 
 
-def _is_steep(seen: Clip3D, lines: _ShotLines) -> bool:
+def _is_steep(seen: Clip3D, lines: _Lines) -> bool:
     """Say and return whether the camera of N poses in z-up axes looks down steeply."""
     bodies = seen.keypoints_3d[:, _BODY].astype(np.float64)
     along = standing_axes(bodies, min_upright=FLOOR.min_steep)
@@ -365,16 +355,15 @@ def _is_steep(seen: Clip3D, lines: _ShotLines) -> bool:
     _, ahead, up = np.median(along, axis=0)
     is_steep = bool(np.degrees(np.arctan2(-ahead, up)) > FLOOR.max_pitch)
     if is_steep:
-        lines.add(
-            seen,
+        lines[
             'the camera looks down by about 45 degrees or more: poses lifted from '
-            'there are 60 to 180 mm off, and people move too far',
-        )
+            'there are 60 to 180 mm off, and people move too far'
+        ].append(seen)
     return is_steep
 
 
 def _find_floor(
-    seen: Clip3D, is_running: np.ndarray, is_steep: bool, lines: _ShotLines
+    seen: Clip3D, is_running: np.ndarray, is_steep: bool, lines: _Lines
 ) -> tuple[np.ndarray, float]:
     """Fit the floor below the people of a shot, see :func:`placement.find_floor`.
 
@@ -399,17 +388,16 @@ def _find_floor(
         limit = FLOOR.size_error * abs(height)
         limit += FLOOR.tilt_error * np.linalg.norm(standing, axis=-1).mean()
         if np.percentile(lowest, 5) > limit:
-            lines.add(
-                seen,
+            lines[
                 'the floor is that of poses that stand; others are far below it, and '
-                'their distance is wrong',
-            )
+                'their distance is wrong'
+            ].append(seen)
             return placement.find_floor(standing.reshape(-1, 3), *upright)
     return rotation, height
 
 
 def _upright(
-    seen: Clip3D, is_running: np.ndarray, is_steep: bool, lines: _ShotLines
+    seen: Clip3D, is_running: np.ndarray, is_steep: bool, lines: _Lines
 ) -> tuple[np.ndarray, float]:
     """Find the upward direction of a shot in z-up axes of the camera.
 
@@ -420,7 +408,7 @@ def _upright(
         seen (Clip3D): N poses of one shot in z-up axes.
         is_running (np.ndarray): Poses that run, (N,) bool.
         is_steep (bool): Whether the camera looks down steeply, which has been said.
-        lines (_ShotLines): Receives doubts and notes.
+        lines (_Lines): Receives doubts.
 
     Returns:
         tuple[np.ndarray, float]: Unit vectors (M, 3), without any if the camera counts
@@ -433,22 +421,20 @@ def _upright(
         if floor is not None:
             return floor.up[None], FLOOR.shared_floor_error
     if is_running.mean() > FLOOR.max_running_share:
-        lines.add(
-            seen,
-            'people move as fast as runners: the tilt of the camera is estimated from '
-            'their feet alone',
-            logging.INFO,
+        _LOGGER.info(
+            '%s: people move as fast as runners: the tilt of the camera is estimated '
+            'from their feet alone',
+            seen.name,
         )
         return _NO_AXES, FLOOR.running_tilt_error
     bodies = standing_axes(bodies[~is_running])
     bodies = bodies[np.isfinite(bodies).all(1)]
     if len(bodies) < FLOOR.min_standing_share * len(seen):
         if not is_steep:
-            lines.add(
-                seen,
+            lines[
                 'hardly any whole person is seen upright: the camera is assumed to be '
-                'level',
-            )
+                'level'
+            ].append(seen)
         return _NO_AXES, FLOOR.level_tilt_error
     return bodies, FLOOR.body_axis_error
 

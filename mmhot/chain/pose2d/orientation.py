@@ -104,10 +104,10 @@ def find_turn(footage: Footage, models: VideoPoseEstimator) -> int:
         columns, lengths, widths = np.transpose(found[best])
         is_turned = np.ptp(columns) >= _SETTINGS.min_way * np.median(lengths)
         is_turned |= best == 180 and np.median(widths) < _SETTINGS.max_width
-    else:
-        before = sum(_any_upright(seen.people[x], skeleton) for x in chosen)
-        if num_upright[best] < max(fewest, 2 * before):
-            return 0
+    elif num_upright[best] < max(
+        fewest, 2 * sum(_any_upright(seen.people[x], skeleton) for x in chosen)
+    ):
+        return 0
     text = (
         '%s: frames are turned by %d degrees, as people stand then; {rotate} 0 leaves '
         'them as they are'
