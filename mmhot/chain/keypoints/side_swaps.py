@@ -18,7 +18,7 @@ searched: in a side view they overlap without being copies.
 import logging
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 
 import numpy as np
@@ -53,6 +53,11 @@ class SwapCosts:
     # 0.6 loses .014 of MoveNet's legs, as one long swap then explains errors of two
     # single frames; 1.25 misses 14 of 24 copies in the dance.
     swapped: float = 3.2
+    # Cost by which a swap of shins or forearms must be better than any other sequence,
+    # such as one that explains a jump by a swap before it, not after it. Results of
+    # eight real videos and fifteen rendered clips stay from 4 to 6.4 of it. 3.5 swaps
+    # 3.6 % of a rendered runner's legs, 7 leaves .8 % of one real video's legs swapped.
+    min_gain: float = 4.5
     # Cost of a frame in which hips face another way than shoulders, or knees and
     # ankles. Results stay from 0.6 to 2 of it.
     twisted: float = 1.5
@@ -68,10 +73,6 @@ class SwapCosts:
     # Person sizes / s^2; standard deviation of a joint's acceleration. Half of it
     # changes 4 frames of the dance, double misses 22 of its 24 copies.
     acceleration: float = 4.0
-    # Factor of all weights if a clip has no scores, as those of the skater in demo/. Of
-    # 17 videos without their scores, 0.75 exchanges nothing, which leaves .7 % more
-    # rendered joints wrong; 1.5 loses .003 of the real arms.
-    unrated_factor: float = 0.4
     # Person sizes; largest distance of a joint from its copy. Half of it, or double,
     # changes 6 and 1 frames of the dance.
     max_copy_distance: float = 0.08
@@ -127,7 +128,7 @@ class RepairSides(KeypointStep):
 
     Arms, legs, heads, or only forearms and shins are exchanged, to agree with most
     frames of a track. Where both forearms are detected in one place, the occluded one
-    becomes missing.
+    becomes missing if keypoints have scores.
     """
 
     name = 'sides'
@@ -142,12 +143,13 @@ class RepairSides(KeypointStep):
         is_rated = len(np.unique(scores[scores > 0])) > 1
         for index, track in enumerate(clip.tracks):
             seconds = clip.times_of(track.frames)
-            factor = 1 if is_rated else _COSTS.unrated_factor
-            rated = replace(track, scores=factor * clip.confidences[index])
+            rated = replace(track, scores=clip.confidences[index])
             swapped = find_swaps(rated, clip.skeleton, seconds)
-            rated = exchange_joints(rated, swapped, skeleton)
-            again, hidden = find_copies(rated, clip.skeleton, seconds)
-            swapped ^= again
+            hidden = np.zeros_like(swapped)
+            if is_rated:  # Without scores, 1.7 % of rendered arms would be dropped.
+                rated = exchange_joints(rated, swapped, skeleton)
+                again, hidden = find_copies(rated, clip.skeleton, seconds)
+                swapped ^= again
             track = exchange_joints(track, swapped, skeleton)
             tracks.append(remove_joints(track, hidden))
             exchanged[index] = swapped.any(1).sum()
@@ -221,10 +223,19 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
     states = _LimbStates(parts)
     single = motion.swapped * states.num_swapped + _twists(parts, states, motion.points)
     changes = [motion.change_costs(pairs) for pairs in parts.values()]
-    motions = states.motion_costs(np.concatenate(changes, 1))
-    path = _most_probable(states.change_costs(), single, motions)
+    motions = partial(states.motion_costs, np.concatenate(changes, 1))
+    path = _most_probable(states.change_costs(), single, motions())
+    found = states.swapped[path]
+    if found.any():
+        # Only what is found again at a higher cost is swapped.
+        is_far = states.swapped[:, [far for _, far in parts]].any(1)
+        edges = np.flatnonzero(np.diff(path > 0, prepend=False, append=False))
+        for start, stop in edges.reshape(-1, 2):
+            single[start:stop, is_far] += _COSTS.min_gain / (stop - start)
+        path = _most_probable(states.change_costs(), single, motions())
+        found &= states.swapped[path]
     for part, pairs in enumerate(parts.values()):
-        swapped[:, np.ravel(pairs)] = states.swapped[path, part, None]
+        swapped[:, np.ravel(pairs)] = found[:, part, None]
     return swapped
 
 

@@ -74,6 +74,14 @@ def test_swaps_are_undone_exactly(parts):
     np.testing.assert_array_equal(found, swapped)
 
 
+@pytest.mark.parametrize(('start', 'is_sure'), [(100, False), (128, True)])
+def test_swaps_up_to_the_end_are_undone_if_they_are_short(start, is_sure):
+    """One jump is weak evidence for a swap of a second and a half."""
+    wrong, swapped = swap(rendered_clip(), PARTS['legs'], slice(start, None))
+    found = find_swaps(wrong.tracks[0], wrong.skeleton, np.arange(136) / 25)
+    np.testing.assert_array_equal(found, swapped & is_sure)
+
+
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_right_keypoints_stay(name):
     clip = rendered_clip(name)
@@ -172,15 +180,17 @@ def test_twisted_hips_are_not_swapped_however_long_they_are_held(count):
     assert not find_swaps(held, clip.skeleton, held.frames / 50).any()
 
 
-def test_clips_without_scores_are_trusted_less(caplog):
+def test_clips_without_scores_are_repaired_alike(caplog):
     caplog.set_level('INFO', 'mmhot')
     clip = mmhot.read_keypoints(SKATER)
     track = clip.tracks[0]
-    clip.tracks = [replace(track, scores=(track.scores > 0).astype(np.float32))]
-    repaired = RepairSides()(clip).tracks[0]
+    scores = (track.scores > 0).astype(np.float32)
+    unrated = replace(clip, tracks=[replace(track, scores=scores)])
+    points, expected = (RepairSides()(x).tracks[0].keypoints for x in (unrated, clip))
     is_seen = np.isfinite(track.keypoints)
-    changed = ((repaired.keypoints != track.keypoints) & is_seen).any((1, 2)).sum()
-    assert 0 < changed < 6
+    changed = ((points != track.keypoints) & is_seen).any((1, 2)).sum()
+    assert changed > 12
+    assert ((points != expected) & is_seen).any((1, 2)).sum() < 10
     assert f'(frames: person 0 in {changed}); without' in caplog.text
     wrong, _ = swap(rendered_clip(), PARTS['legs'], slice(60, 69))
     for factor in (1, 0.3):  # any equal scores
