@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, choose
 from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.geometry.placeholders import find_placeholders
 from mmhot.skeletons.joints import Skeleton, get_skeleton, match_joints, skeleton_with
@@ -252,11 +252,11 @@ class CheckedRows(Rows):
             ArgumentError: If no skeleton fits the names, or the number of joints.
         """
         stated, order = self._stated_skeleton(is_needed=skeleton is None)
-        if skeleton is not None and stated not in (None, skeleton):
-            _LOGGER.warning('%s states %s; %s is used instead', name, stated, skeleton)
         count = self.points.shape[-2]
         chosen = get_skeleton(
-            skeleton or stated or usual.get(count) or skeleton_with(count)
+            choose(name, 'skeleton', stated, skeleton)
+            or usual.get(count)
+            or skeleton_with(count)
         )
         if not (skeleton or stated):
             chosen, guess = joint_order(self.points, chosen)
