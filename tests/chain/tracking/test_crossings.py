@@ -80,7 +80,7 @@ def test_people_who_meet_keep_their_track(name):
 def test_tracks_that_go_on_with_another_person_whom_they_met_end(met, tracks):
     """The other one is hidden from frame 40 on, and comes out at 50, without a box."""
     walk = np.zeros((100, 4)) + (100, 50, 140, 150)
-    walk[50:] += (30, 0, 30, 0)
+    walk[50:] += (20, 0, 20, 0)
     stand = walk[:40] + ((25, 0, 25, 0) if met else (200, 0, 200, 0))
     pair = [
         Track2D(number, np.arange(len(boxes)), *np.zeros((2, len(boxes), 1)), boxes)
@@ -98,7 +98,7 @@ def test_tracks_that_go_on_with_another_person_whom_they_met_end(met, tracks):
 
 @pytest.mark.parametrize(
     ('way', 'changed', 'parts'),
-    [(40, 200, 2), (0, 200, 1), (40, 66, 1)],
+    [(25, 200, 2), (0, 200, 1), (25, 66, 1)],
     ids=['another person', 'turns in place', 'passes behind something'],
 )
 def test_tracks_that_slide_to_another_person_end(way, changed, parts):
