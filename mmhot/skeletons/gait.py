@@ -60,11 +60,9 @@ class GaitLimits:
     # the other foot was missed. 0 to 1 of it are equal; without it one of 18 strides is
     # two, in walks with a foot that rests for a second.
     max_same_foot: float = 1.5
-    # Meters; height of an ankle at a contact above the lowest ankle around it. 0.5 to
+    # Meters; height of an ankle at a contact above the lower ankle. 0.5 to
     # 10 of it find all strides of walks, half 31 of 32 lifted ones.
     max_height: float = 0.25
-    # Seconds before and after a contact with its lowest ankle; 0 to 2 of it are equal.
-    around: float = 0.3
     # Median step in the world, as a share of the distance between the feet. People with
     # less walk in place. Half of it finds 32 of 35 strides in place, double all.
     max_in_place: float = 0.5
@@ -191,7 +189,8 @@ def _find_contacts(
     at = at[order]
     feet = feet[order]
     near = at.round().astype(int)
-    is_low = _are_low(ankles[..., 2] + np.nan_to_num(path[:, 2:]), step)[near, feet]
+    heights = ankles[..., 2]
+    is_low = (heights < heights.min(1, keepdims=True) + _LIMITS.max_height)[near, feet]
     near = near[is_low]
     left = lift_offs.round().astype(int)
     height = path[:, 2]
@@ -206,16 +205,6 @@ def _find_contacts(
         lift_offs=times[0] + lift_offs * step,
         lifted=ankles[left][..., :2] + path[left, None, :2],
     )
-
-
-def _are_low(heights: np.ndarray, step: float) -> np.ndarray:
-    """Mark ankles that are near the lowest one around them, (T, 2) bool.
-
-    Heights (T, 2) are in meters, and ``step`` is the time between frames in seconds.
-    """
-    size = 2 * round(_LIMITS.around / step) + 1
-    floor = scipy.ndimage.minimum_filter1d(heights.min(1), size, mode='nearest')
-    return heights < floor[:, None] + _LIMITS.max_height
 
 
 def _resample(times: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -22,8 +22,6 @@ LARGEST_FRAME = 10_000_000
 # are. If more are, they are not scores. 0 to 1 of it refuse the same 224 of 336 arrays
 # with motions of CMU, and none of 105 with keypoints; double refuses 5 fewer.
 _MAX_NEGATIVE = 0.1
-# Third values below this count as negative. 0 to 2 of it refuse the same arrays.
-_NEGATIVE = -0.01
 # Median of third values; larger ones are not scores, but some models have scores above
 # 1, or percent: half of it refuses 34 of 35 arrays with percent, double none more.
 _MAX_SCORE = 150.0
@@ -442,7 +440,7 @@ def _refuse_other_values(points: np.ndarray, size: int, title: str) -> None:
     last = points[..., -1]
     if points.shape[-1] != 3:
         return
-    is_negative = np.mean(last < _NEGATIVE) > _MAX_NEGATIVE
+    is_negative = np.mean(last < 0) > _MAX_NEGATIVE
     if size == 2 and (is_negative or np.nanmedian(last) > _MAX_SCORE):
         raise ValueError(f'the third values of {title} are not scores; {_OTHERS[size]}')
     are_scores = not ((last < 0) | (last > 1)).any()

@@ -54,11 +54,6 @@ class IndexedModel:
         """Folder of the config, such as ``'body_3d_keypoint'``."""
         return self.config.relative_to(FOLDER / 'configs').parts[0]
 
-    @property
-    def config_name(self) -> str:
-        """Name of the config for ``_base_``, tools and commands: ``mmhot::PATH``."""
-        return f'mmhot::{self.config.relative_to(FOLDER / "configs").as_posix()}'
-
     def is_called(self, name: str) -> bool:
         """Return whether ``name`` is the model's name, an alias, or its weights' name.
 

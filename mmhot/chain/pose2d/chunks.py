@@ -13,7 +13,7 @@ three steps:
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -239,9 +239,6 @@ class ChunkTracker:
             tracked.position, (boxes[rest], scores[rest]), prior.take(rest)
         )
         detected = unmoved.join(Keyframe(tracked.position, ids[rest], people))
-        # Lost wrists are searched, although no pose from before says where they are.
-        seen = replace(detected.people, scores=np.ones_like(detected.people.scores))
-        detected.people = search.find_arms(tracked.position, detected.people, seen)
         return detected.take(search.are_certain(detected.people))
 
     def _predict(self, keyframes: Sequence[Keyframe], position: int) -> np.ndarray:

@@ -25,9 +25,6 @@ class Gaps:
     seconds: float = 0.35
     # Frames from one keyframe to the next, at most, if they take at most `seconds`.
     frames: int = KeyframeSettings.max_step
-    # Keypoints with at least this confidence must be within the tolerance. 0 to 1 of it
-    # change no joint, 2 to 10 of it .1 %.
-    min_score: float = 0.3
 
     def max_step(self, times: Sequence[float]) -> int:
         """Return the most frames between keyframes, given frame times in seconds."""
@@ -180,9 +177,7 @@ class _Paths:
         certain = search.are_certain(people)
         self._put(self._rows(person, places)[certain], people.take(certain))
         distance = np.linalg.norm(guess.keypoints - people.keypoints, axis=-1)
-        is_clear = people.scores >= self._limits.min_score
-        distance = np.where(is_clear, distance, 0).max(1)
-        near = distance < self._limits.tolerance * box_size(guess.bboxes)
+        near = distance.max(1) < self._limits.tolerance * box_size(guess.bboxes)
         near &= end - start <= self._limits.seconds
         return certain & is_known.all(0) & near
 

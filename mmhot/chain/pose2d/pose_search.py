@@ -42,8 +42,8 @@ class SearchSettings:
     """Boxes in which people are searched, and reasons to search them again.
 
     Overlaps are intersections over unions of boxes. Confidences of people are means
-    over their keypoints. Wrists that are lost or jump are searched in larger boxes, as
-    arms may leave the box around the previous pose.
+    over their keypoints. Wrists that jump are searched in larger boxes, as arms may
+    leave the box around the previous pose.
     """
 
     # Ranges are those of the videos of :class:`Verification` in detectors.py.
@@ -78,9 +78,6 @@ class SearchSettings:
     # were as similar before. Without a search beside the other one, wrong IDs of three
     # rendered walkers rise from 5 to 61 of 270.
     slid_similarity: float = 0.6
-    # Wrists with a lower confidence are lost. 0 to 1 of it change no frame, 2 to 10 of
-    # it .1 % of the joints.
-    lost_wrist: float = 0.3
     # Wrists are searched again only if their expected pose has at least this
     # confidence. 0 to 1 of it change the share of wrong joints by .1 %; with 10, as
     # without a search, 7 % more of a rendered runner's arms are wrong.
@@ -91,9 +88,6 @@ class SearchSettings:
     # Margin of the box in which arms are searched, as a share of its longer side. 0.5
     # to 2 of it change the share of wrong joints by .1 %.
     arm_margin: float = 0.35
-    # Least rise of the confidence of an elbow or wrist by its second estimate. With 0
-    # .2 % more joints are wrong; 0.5 to 10 of it are equal within .1 %.
-    min_joint_gain: float = 0.3
 
 
 _SETTINGS = SearchSettings()
@@ -251,11 +245,11 @@ class PoseSearch:
     def find_arms(
         self, places: int | np.ndarray, people: People, expected: People
     ) -> People:
-        """Search lost or jumping wrists of reliable people in larger boxes.
+        """Search jumping wrists of reliable people in larger boxes.
 
-        The larger box also holds the hands of the expected pose. Elbows and wrists are
-        replaced where the larger box shows them with more confidence, or clearly nearer
-        to where they are expected.
+        The larger box also holds the hands of the expected pose. Elbow and wrist are
+        replaced where the larger box shows the wrist clearly nearer to where it is
+        expected.
 
         Args:
             places (int | np.ndarray): Index of each person's frame in the chunk, (P,),
@@ -268,8 +262,7 @@ class PoseSearch:
         """
         if people.scores.shape[1] < NUM_BODY:
             return people
-        is_lost = people.scores[:, _WRISTS] < _SETTINGS.lost_wrist
-        is_lost |= _arm_distances(people, expected) > _SETTINGS.wrist_jump
+        is_lost = _arm_distances(people, expected) > _SETTINGS.wrist_jump
         is_lost &= expected.scores[:, _WRISTS] >= _SETTINGS.min_expected_wrist
         is_reliable = mean_confidence(people.scores) >= _SETTINGS.reliable_confidence
         rows = np.flatnonzero(is_lost.any(1) & is_reliable)
@@ -297,16 +290,12 @@ class PoseSearch:
 def _better_joints(
     first: People, second: People, expected: People
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find elbows and wrists with a better second estimate: rows and joints, (N,)."""
-    # Rise of the confidence of elbows and wrists, (P, 2, 2): person, side, joint
-    gain = second.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
+    """Find arms that are better: rows (N, 1), and elbows and wrists (N, 2)."""
     before = _arm_distances(first, expected)
     after = _arm_distances(second, expected)
-    is_nearer = (before > _SETTINGS.wrist_jump) & (after < before / 2)
-
-    is_better = (gain >= _SETTINGS.min_joint_gain) | is_nearer[..., None]
-    row, arm, joint = np.nonzero(is_better)
-    return row, _ARMS[arm, joint + 1]
+    is_better = (before > _SETTINGS.wrist_jump) & (after < before / 2)
+    row, arm = np.nonzero(is_better)
+    return row[:, None], _ARMS[arm, 1:]
 
 
 def _arm_distances(people: People, expected: People) -> np.ndarray:

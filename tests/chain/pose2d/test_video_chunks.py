@@ -97,36 +97,6 @@ def test_moving_people_are_followed_in_few_batches(speed):
     assert sum(world.calls) <= 60
 
 
-class Raised(World):
-    """An arm is raised at once, and seen in boxes that hold it, with a confidence."""
-
-    def __init__(self, confidence):
-        super().__init__(lambda _: (200, 150))
-        self.confidence = confidence
-
-    def look(self, number, boxes, box_scores):
-        people = super().look(number, boxes, box_scores)
-        wrist = people.keypoints[:, 9]
-        if number >= 4:
-            wrist[:, 1] = 103
-        inside = (wrist >= people.bboxes[:, :2]) & (wrist <= people.bboxes[:, 2:])
-        seen = inside.all(1) & (number < 4 or self.confidence > 0.1)
-        people.scores[:, 9] = np.where(seen, self.confidence if number >= 4 else 0.9, 0)
-        return people
-
-
-@pytest.mark.parametrize(('confidence', 'taken'), [(0.8, True), (0.2, False)])
-def test_lost_wrists_are_searched_in_larger_boxes(confidence, taken):
-    world = Raised(confidence)
-    keyframes = world.track(SECOND)
-    lost = [key.people.scores[0, 9] for key in keyframes if key.position >= 4]
-    np.testing.assert_allclose(lost, confidence if taken else 0, rtol=1e-6)
-    others = [key.people.scores[0, :9] for key in keyframes]
-    np.testing.assert_array_equal(others, np.float32(0.9))
-    # again where the wrist was seen before, and at the detection, which estimates, too
-    assert len(world.calls) - (len(keyframes) - 1) <= 3
-
-
 class Waving(World):
     """A raised arm, in some frames seen hanging unless the box is large."""
 
