@@ -157,8 +157,10 @@ def seeds(folder):
     image = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
     write_npz(clip, folder / 'lifted.npz')
     write_json(clip, folder / 'lifted.json')
-    np.savez(folder / 'a.npz', keypoints=np.full((2, 17, 2), 40.0), frame=[1, 2])
-    points = np.full((17, 2), 40).tolist()
+    np.savez(
+        folder / 'a.npz', keypoints=np.arange(68.0).reshape(2, 17, 2), frame=[1, 2]
+    )
+    points = np.arange(6, 40).reshape(17, 2).tolist()
     person = {'keypoints': points, 'keypoint_scores': [1] * 17}
     frame = {'frame_id': 0, 'instances': [person]}
     (folder / 'a.json').write_text(json.dumps({'instance_info': [frame]}))
@@ -166,7 +168,7 @@ def seeds(folder):
     rows = [
         ['bodyparts', *names],
         ['coords', *['x', 'y', 'likelihood'] * 17],
-        *([frame, *[40, 30, 0.5] * 17] for frame in range(2)),
+        *([frame, *[40, 30, 0.5, 20, 10, 0.5] * 8, 9, 9, 0.5] for frame in range(2)),
     ]
     text = '\n'.join(','.join(map(str, row)) for row in [['scorer'] * 52, *rows])
     (folder / 'a.csv').write_text(text)

@@ -77,7 +77,7 @@ BAD_DOCUMENTS = {
     'no people': ([], 'has no people with'),
     'object': ({'a': 1}, 'has a person without keypoints'),
     'two counts': (video([POSE, walk(1, 26)[0]]), 'keypoints must be numbers'),
-    '3D': ([instance(np.ones((17, 3)))], '3D poses are for mmhot refine'),
+    '3D': ([instance(np.arange(51).reshape(17, 3))], '3D poses are for mmhot refine'),
     'bad track ID': ([instance(POSE, track_id=0.5)], 'got 0.5'),
     'no track IDs': ([instance(POSE)] * 3, '3 people in frame 0 but no track IDs'),
     'only dogs': ([coco_result(5, POSE, category_id=18)], 'has no people with'),

@@ -104,7 +104,8 @@ class StabilizeCamera(VideoStep):
         if self.camera == 'auto':
             if total < CameraLimits.min_frames:
                 return None, lens
-            shows_camera = len(seen['points']) >= CameraLimits.min_frames
+            # as many frames as the sparse pass of a file needs
+            shows_camera = total > (CameraLimits.min_frames - 1) * CameraLimits.interval
             if shows_camera and _is_static(clip, seen):
                 return static_path(len(people.people)), lens
             if not footage.frames.once:

@@ -202,17 +202,17 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
 
     Example:
         The legs of a person who moves to the right by 3 pixels a frame have exchanged
-        their names in the third of four frames.
+        their names in three of thirty frames.
 
         >>> legs = [11, 13, 15, 12, 14, 16]  # left hip to ankle, right hip to ankle
-        >>> frames = np.arange(4)
-        >>> points = np.full((4, 17, 2), np.nan)
+        >>> frames = np.arange(30)
+        >>> points = np.full((30, 17, 2), np.nan)
         >>> points[:, legs, 0] = [100, 100, 100, 140, 140, 140] + 3 * frames[:, None]
         >>> points[:, legs, 1] = [0, 50, 100, 0, 50, 100]
-        >>> points[2, legs] = points[2, legs[3:] + legs[:3]]
-        >>> track = Track2D(0, frames, points, np.ones((4, 17)))
-        >>> find_swaps(track, 'coco-17', frames / 25)[:, legs].all(1).tolist()
-        [False, False, True, False]
+        >>> points[10:13, legs] = points[10:13, legs[3:] + legs[:3]]
+        >>> track = Track2D(0, frames, points, np.ones((30, 17)))
+        >>> find_swaps(track, 'coco-17', frames / 25)[:, legs].all(1).nonzero()
+        (array([10, 11, 12]),)
     """
     parts = _parts_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
