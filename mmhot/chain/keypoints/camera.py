@@ -104,9 +104,9 @@ class StabilizeCamera(VideoStep):
         if self.camera == 'auto':
             if total < CameraLimits.min_frames:
                 return None, lens
-            # as many frames as the sparse pass of a file needs
-            shows_camera = total > (CameraLimits.min_frames - 1) * CameraLimits.interval
-            if shows_camera and _is_static(clip, seen):
+            # Frames that are read once count as those of a file's sparse pass.
+            count = min(len(seen['points']), -(-total // CameraLimits.interval))
+            if count >= CameraLimits.min_frames and _is_static(clip, seen):
                 return static_path(len(people.people)), lens
             if not footage.frames.once:
                 interval = CameraLimits.second_interval
