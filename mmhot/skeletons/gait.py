@@ -60,8 +60,8 @@ class GaitLimits:
     # the other foot was missed. 0 to 1 of it are equal; without it one of 18 strides is
     # two, in walks with a foot that rests for a second.
     max_same_foot: float = 1.5
-    # Meters; height of an ankle at a contact above the lower ankle. 0.5 to
-    # 10 of it find all strides of walks, half 31 of 32 lifted ones.
+    # Meters; height of an ankle at a contact above the lower one. 0.5 to 10 of it find
+    # all strides of walks, half 31 of 32 lifted ones.
     max_height: float = 0.25
     # Median step in the world, as a share of the distance between the feet. People with
     # less walk in place. Half of it finds 32 of 35 strides in place, double all.

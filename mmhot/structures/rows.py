@@ -456,8 +456,8 @@ def _mark_missing(
     A point is missing if it is NaN, or its score is not above zero. COCO and several
     models mark missing points by coordinates that are all 0, or all -1. A 3D joint with
     such coordinates is known if it has them in at least half of the frames, as roots
-    do, or only once, as at the start of a path. Poses with all joints at one point are
-    missing.
+    do, or only once, as at the start of a path. Poses with all of several joints at one
+    point are missing.
 
     Args:
         points (np.ndarray): Pixels or positions, (..., K, 2 or 3).
@@ -471,7 +471,9 @@ def _mark_missing(
         of_joint = missing.reshape(-1, missing.shape[-1])
         counts = of_joint.sum(0)
         missing = missing & (counts > 1) & (2 * counts < len(of_joint))
-    missing = missing | (points == points[..., :1, :]).all((-2, -1))[..., None]
+    missing = missing | (
+        (points == points[..., :1, :]).all((-2, -1))[..., None] & (points.shape[-2] > 1)
+    )
     missing = missing | ~(scores > 0) | np.isnan(points).any(-1)
     return np.where(missing[..., None], np.nan, points), np.where(missing, 0, scores)
 

@@ -15,6 +15,7 @@ from rendered_clips import DATA, rendered
 
 import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.skeletons import joints
 from mmhot.skeletons.joints import (
     SKELETONS,
     convert_keypoints,
@@ -228,6 +229,17 @@ def test_missing_joints_may_be_marked_in_any_way(mark):
     assert (np.isnan(track.keypoints).all(-1) == lost).all()
     assert ((track.scores == 0) == lost).all()
     np.testing.assert_allclose(track.keypoints[~lost], BODY[~lost], rtol=1e-6)
+
+
+@pytest.mark.parametrize('count', [1, 2])
+def test_skeletons_may_have_few_joints(count, monkeypatch):
+    name = f'few-{count}'
+    markers = tuple(f'marker_{number}' for number in range(count))
+    few = joints._build(name, markers, (-1, 0)[:count], range(count))
+    monkeypatch.setitem(joints._REGISTRY, name, few)
+    points = BODY[:, :count]
+    clip = Clip2D.from_arrays(points, (1280, 720), 25, skeleton=name)
+    np.testing.assert_allclose(clip.tracks[0].keypoints, points, rtol=1e-6)
 
 
 def test_arrays_with_more_people_than_frames_are_doubted(caplog):

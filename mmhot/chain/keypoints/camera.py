@@ -105,7 +105,9 @@ class StabilizeCamera(VideoStep):
             if total < CameraLimits.min_frames:
                 return None, lens
             # Frames that are read once count as those of a file's sparse pass.
-            count = min(len(seen['points']), -(-total // CameraLimits.interval))
+            count = min(
+                len(seen['points']), len(range(0, total, CameraLimits.interval))
+            )
             if count >= CameraLimits.min_frames and _is_static(clip, seen):
                 return static_path(len(people.people)), lens
             if not footage.frames.once:

@@ -228,7 +228,6 @@ class TurnedCrops(PoseEstimator):
         turned = _estimate_crops(fast, crops)
         confidence = turned[1][:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
         least = scores[uncertain, :NUM_BODY].mean(1) + _SETTINGS.min_gain
-
         better = np.flatnonzero(confidence.max(1) > least)
         if not len(better):
             return poses
