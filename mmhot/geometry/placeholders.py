@@ -49,9 +49,9 @@ def find_placeholders(points: np.ndarray) -> np.ndarray:
         return found
     steps = np.linalg.norm(np.diff(points, axis=0), axis=-1) / body
     held = np.append(False, np.nanmax(steps, 1) == 0)
-    jumps = _jumps(np.nanmedian(steps, 1), held)
+    pose_jumps = _jumps(np.nanmedian(steps, 1), held)
     for rows in np.split(np.arange(len(points)), np.flatnonzero(~held)):
-        found[rows[1:]] = len(rows) > _MIN_ROWS and jumps[rows[-1]]
+        found[rows[1:]] = len(rows) > _MIN_ROWS and pose_jumps[rows[-1]]
     moves = np.median(np.nan_to_num(steps), 1) > 0  # whether most points move
     moves = np.append(moves, moves[-1:])
     sorted_x = np.sort(points[..., 0], 0)

@@ -300,7 +300,9 @@ def _split_tracks(rows: CheckedRows, name: str) -> list[Track2D]:
     if len(lost) == len(people):
         raise ValueError('has no keypoint that is finite and has a score above 0')
     if lost:
-        _LOGGER.warning('%s: %s without keypoints left out', name, list_people(lost))
+        _LOGGER.warning(
+            '%s: %s left out, as no keypoint is known', name, list_people(lost)
+        )
     return [x for x in people if x.track not in lost]
 
 

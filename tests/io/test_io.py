@@ -260,7 +260,7 @@ def test_person_without_keypoints_is_left_out_with_a_warning(tmp_path, caplog):
     frame, track = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
     path = save(tmp_path / 'a.npz', keypoints=keypoints, frame=frame, track=track)
     assert [t.track for t in read_keypoints(path).tracks] == [0]
-    assert 'person 1 without keypoints left out' in caplog.text
+    assert ': person 1 left out, as no keypoint is known' in caplog.text
 
 
 def test_skeletons_io_and_drawing_import_neither_torch_nor_mmpose():

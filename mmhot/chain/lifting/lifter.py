@@ -159,10 +159,10 @@ class Lifter:
         left_out = {*clip.track_ids} - {segment.track for segment in segments}
         if segments and left_out:
             _LOGGER.warning(
-                '%s: no joint of %s is known of %s, who are left out',
+                '%s: %s left out, as no joint of %s is known',
                 clip.name,
-                self.skeleton.name,
                 list_people(left_out),
+                self.skeleton.name,
             )
         if not segments:
             raise ValueError(

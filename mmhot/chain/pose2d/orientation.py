@@ -92,7 +92,8 @@ def find_turn(footage: Footage, models: VideoPoseEstimator) -> int:
     chosen = {*(seen.first + places * len(people)).astype(int).tolist()}
     images = [frame.image for frame in footage.frames if frame.index in chosen]
     found: dict[int, list[np.ndarray]] = {}
-    num_upright = {}  # frames with people who do not lie
+    # Frames with people who do not lie, by turn
+    num_upright = {0: sum(_any_upright(seen.people[x], skeleton) for x in chosen)}
     for turn in TURNS[1:]:
         turned = models.detect([turn_image(image, turn) for image in images])
         each = [_standing(people, indices) for people in turned]
@@ -105,9 +106,7 @@ def find_turn(footage: Footage, models: VideoPoseEstimator) -> int:
         columns, lengths, widths = np.transpose(found[best])
         is_turned = np.ptp(columns) >= _SETTINGS.min_way * np.median(lengths)
         is_turned |= best == 180 and np.median(widths) < _SETTINGS.max_width
-    elif num_upright[best] < max(
-        fewest, 2 * sum(_any_upright(seen.people[x], skeleton) for x in chosen)
-    ):
+    elif num_upright[best] < max(fewest, 2 * num_upright[0]):
         return 0
     text = (
         '%s: frames are turned by %d degrees, as people stand then; {rotate} 0 leaves '
